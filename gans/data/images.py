@@ -1,0 +1,117 @@
+"""Image files: found, checked and named before any training, decoded and written."""
+
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+EXTENSIONS = (".jpg", ".jpeg", ".png")
+
+# What a file header may claim before it counts as a decompression bomb (Pillow's own limit is 89
+# MP).
+Image.MAX_IMAGE_PIXELS = 64_000_000
+
+
+class DataError(Exception):
+    """The data cannot be used; the message is one line that says what was expected and received."""
+
+
+def list_images(folder: Path) -> list[str]:
+    """Image files below `folder`, as sorted relative paths with forward slashes."""
+    found = []
+    for directory, _, names in os.walk(folder):
+        relative = Path(directory).relative_to(folder)
+        found += [
+            (relative / name).as_posix() for name in names if name.lower().endswith(EXTENSIONS)
+        ]
+    return sorted(found)
+
+
+def open_image(path: Path) -> Image.Image:
+    """Opens a JPEG or PNG; nothing else, and nothing larger than 64 megapixels, is ever decoded."""
+    image = Image.open(path, formats=["JPEG", "PNG"])
+    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise ValueError(f"{image.width}x{image.height} pixels are more than 64 megapixels")
+    return image
+
+
+def check_images(paths: list[Path]) -> list[tuple[int, int]]:
+    """(width, height) of every file, read from its header.
+
+    Raises `DataError` naming every file that is no 8-bit grey or RGB image, upright as stored.
+    """
+
+    def check(path):
+        try:
+            with open_image(path) as image:
+                if image.mode not in ("L", "RGB"):
+                    return f"{path.name} (colour mode {image.mode})"
+                if image.getexif().get(0x0112, 1) != 1:
+                    return f"{path.name} (to be rotated by its EXIF tag)"
+                return image.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return f"{path.name} (no JPEG or PNG image)"
+
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(check, paths))
+    bad = [result for result in results if isinstance(result, str)]
+    if bad:
+        more = f" and {len(bad) - 10} more" if len(bad) > 10 else ""
+        raise DataError(
+            "expected 8-bit grey or RGB images. "
+            f"Received {len(bad)} of {len(results)} that are not: {', '.join(bad[:10])}{more}"
+        )
+    return results
+
+
+def describe_sizes(sizes: list[tuple[int, int]]) -> str:
+    """`480 of 512x256, 20 of 300x200`: most frequent first."""
+    counts = Counter(sizes).most_common(5)
+    return ", ".join(f"{count} of {width}x{height}" for (width, height), count in counts)
+
+
+def damaged_images(paths: list[Path]) -> list[Path]:
+    """Those of `paths` that do not decode to their last pixel."""
+
+    def is_damaged(path):
+        try:
+            with open_image(path) as image:
+                image.load()
+        except (OSError, ValueError, SyntaxError):
+            return True
+        return False
+
+    with ThreadPoolExecutor() as pool:
+        return [path for path, bad in zip(paths, pool.map(is_damaged, paths), strict=True) if bad]
+
+
+def to_uint8(images) -> np.ndarray:
+    """Images in [-1, 1], any float type, to uint8 in [0, 255], rounded to the nearest."""
+    scaled = (np.asarray(images, dtype=np.float32) + 1.0) * 127.5
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def save_png(path: Path, image: np.ndarray):
+    """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all."""
+    pixels = image if image.dtype == np.uint8 else to_uint8(image)
+    temporary = path.with_name(f".{path.name}.tmp")
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary, "PNG")
+    os.replace(temporary, path)
+
+
+def grid(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
+    """Rows of images `(height, width, 1 or 3)` in [-1, 1] to one uint8 RGB picture."""
+    cells = [[to_uint8(image) for image in row] for row in rows]
+    height = max(image.shape[0] for row in cells for image in row)
+    width = max(image.shape[1] for row in cells for image in row)
+    columns = max(len(row) for row in cells)
+    shape = (len(cells) * (height + gap) + gap, columns * (width + gap) + gap, 3)
+    picture = np.full(shape, 255, np.uint8)
+    for y, row in enumerate(cells):
+        for x, image in enumerate(row):
+            top, left = gap + y * (height + gap), gap + x * (width + gap)
+            picture[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return picture

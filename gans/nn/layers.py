@@ -1,0 +1,312 @@
+"""Layers that two or more GANs share. Images are NHWC; each layer equals a textbook operation, some
+are computed in a faster way."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+# With this many output positions or fewer, gathering the patches and multiplying matrices beats
+# oneDNN's convolution, which reorders the whole kernel at each call
+# (benchmarks/bicyclegan_step.py).
+MATMUL_POSITIONS = 256
+# From this many values per image on, oneDNN's fused batch normalisation, image by image, beats
+# moments.
+FUSED_NORM_SIZE = 2**16
+
+
+@keras.saving.register_keras_serializable("gans")
+class Conv2D(keras.layers.Layer):
+    """Convolution with symmetric zero padding, as PyTorch and Caffe define it.
+
+    Keras' `padding="same"` pads only at the right and bottom for an odd total (kernel 4, stride 1),
+    so the 30x30 output of a PatchGAN at 256x256 cannot be had from it.
+
+    Args:
+        filters: output channels.
+        kernel_size: side of the square kernel, in pixels.
+        strides: step in both directions, in pixels.
+        padding: zeros on each of the four sides, in pixels.
+        normalized: a normalisation follows that subtracts the mean of each channel. It takes the
+            bias out again, so the bias is not added, and gets the exact gradient, zero, rather than
+            the rounding noise that Adam would turn into steps of full size.
+        average_pool: the result is averaged over 2x2 squares, computed as one convolution of stride
+            2 with the kernel averaged over its four shifts: the same numbers with 4/9 of the
+            multiplications at kernel 3. Needs `strides=1`.
+        kernel_initializer: a Keras initializer or its name.
+
+    Input `(batch, height, width, channels)`, output `(batch, height', width', filters)` with
+    `height' = (height + 2 padding - kernel_size) // strides + 1`, halved by `average_pool`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        padding: int = 0,
+        *,
+        normalized: bool = False,
+        average_pool: bool = False,
+        kernel_initializer="glorot_normal",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if average_pool and strides != 1:
+            raise ValueError(f"`average_pool` needs `strides=1`. Received: strides={strides}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.normalized = normalized
+        self.average_pool = average_pool
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer=self.kernel_initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, inputs):
+        kernel, strides = tf.convert_to_tensor(self.kernel), self.strides
+        if self.average_pool:
+            kernel, strides = average_shifts(kernel), 2
+        outputs = convolve(inputs, kernel, strides, self.padding)
+        add_bias = add_cancelled_bias if self.normalized else tf.nn.bias_add
+        return add_bias(outputs, tf.convert_to_tensor(self.bias))
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "normalized": self.normalized,
+            "average_pool": self.average_pool,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable("gans")
+class Conv2DTranspose(keras.layers.Layer):
+    """Transposed convolution with kernel 4, stride 2, padding 1: doubles height and width.
+
+    Args:
+        filters: output channels.
+        normalized: as in `Conv2D`.
+        kernel_initializer: a Keras initializer or its name.
+
+    Input `(batch, height, width, channels)`, output `(batch, 2 height, 2 width, filters)`. The
+    kernel is `(4, 4, filters, channels)`, as in `keras.layers.Conv2DTranspose`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        *,
+        normalized: bool = False,
+        kernel_initializer="glorot_normal",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.normalized = normalized
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        shape = (4, 4, self.filters, input_shape[-1])
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer=self.kernel_initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, inputs):
+        outputs = convolve_transpose(inputs, tf.convert_to_tensor(self.kernel))
+        add_bias = add_cancelled_bias if self.normalized else tf.nn.bias_add
+        return add_bias(outputs, tf.convert_to_tensor(self.bias))
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "normalized": self.normalized,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable("gans")
+class InstanceNormalization(keras.layers.Layer):
+    """Subtracts each channel's mean and divides by its deviation, per image (Ulyanov et al. 2016).
+
+    Without scale and offset and with epsilon 1e-5, as `InstanceNorm2d` in the official pix2pix,
+    CycleGAN and BicycleGAN code. It keeps no statistics: training and inference are the same.
+    """
+
+    epsilon = 1e-5
+
+    def call(self, inputs):
+        batch, size = inputs.shape[0], math.prod(side or 0 for side in inputs.shape[1:])
+        if batch is None or size < FUSED_NORM_SIZE:
+            # bfloat16 has too few digits to add up a map in.
+            x = tf.cast(inputs, tf.float32)
+            mean, variance = tf.nn.moments(x, axes=[1, 2], keepdims=True)
+            return tf.cast((x - mean) * tf.math.rsqrt(variance + self.epsilon), inputs.dtype)
+        # The batch statistics of one image are the image's own.
+        scale, offset = tf.ones(inputs.shape[-1]), tf.zeros(inputs.shape[-1])
+        images = [
+            tf.compat.v1.nn.fused_batch_norm(image, scale, offset, epsilon=self.epsilon)[0]
+            for image in tf.split(inputs, batch)
+        ]
+        return tf.concat(images, axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("gans")
+class TileLatent(keras.layers.Layer):
+    """Appends a latent code to every pixel: `[(batch, h, w, c), (batch, n)]` to `(batch, h, w, c +
+    n)`.
+
+    Each of the n new channels is constant over the image (BicycleGAN, section 3.3).
+    """
+
+    def call(self, inputs):
+        image, z = inputs
+        shape = tf.shape(image)
+        # The last multiple is 1: any other repeats the code itself, which changes its length.
+        tiled = tf.tile(z[:, tf.newaxis, tf.newaxis, :], [1, shape[1], shape[2], 1])
+        return tf.concat([image, tiled], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        image, z = input_shape
+        return (*image[:-1], image[-1] + z[-1])
+
+
+@keras.saving.register_keras_serializable("gans")
+class HalveImage(keras.layers.Layer):
+    """Average pooling with kernel 3, stride 2, padding 1 that leaves the padding out of the mean.
+
+    `AvgPool2d(3, stride=2, padding=1, count_include_pad=False)` of the official multi-scale
+    discriminators. Input `(batch, height, width, channels)`, output half of both, rounded up.
+    """
+
+    def call(self, inputs):
+        def pool(x):
+            return tf.nn.avg_pool2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), 3, 2, "VALID")
+
+        return pool(inputs) / pool(tf.ones_like(inputs[:1, :, :, :1]))
+
+
+@keras.saving.register_keras_serializable("gans")
+class ReflectionPadding(keras.layers.Layer):
+    """Mirrors `size` pixels at each side, without repeating the edge pixel."""
+
+    def __init__(self, size: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, inputs):
+        return tf.pad(inputs, [[0, 0], *[[self.size, self.size]] * 2, [0, 0]], mode="REFLECT")
+
+    def get_config(self):
+        return super().get_config() | {"size": self.size}
+
+
+@keras.saving.register_keras_serializable("gans")
+class Dropout(keras.layers.Dropout):
+    """Dropout whose mask is a function of a seed that `reseed` sets at the start of each train
+    step.
+
+    `keras.layers.Dropout` draws from a state that no checkpoint restores:
+    a run that was interrupted would end with other weights than one that was not.
+    """
+
+    def reseed(self, seed):
+        """Sets the state that the next call draws from: int32 `(2,)`."""
+        self.seed_generator.state.assign(tf.cast(seed, self.seed_generator.state.dtype))
+
+
+def reseed(network: keras.Model, seed: int, step):
+    """Makes every dropout mask of `network` a function of (seed, layer, step)."""
+    dropouts = [layer for layer in network.layers if isinstance(layer, Dropout)]
+    for index, layer in enumerate(dropouts):
+        layer.reseed(tf.stack([seed + index, tf.cast(step, tf.int32)]))
+
+
+def normalization(norm: str):
+    """A new normalisation layer by name: `"instance"`, `"batch"` or `"none"`.
+
+    Batch normalisation has epsilon 1e-5 and momentum 0.9 (0.1 in PyTorch's sense), as the official
+    code.
+    """
+    if norm == "instance":
+        return InstanceNormalization()
+    if norm == "batch":
+        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+    if norm == "none":
+        return keras.layers.Identity()
+    raise ValueError(f'`norm` must be "instance", "batch" or "none". Received: {norm!r}')
+
+
+def convolve(inputs, kernel, strides: int, padding: int):
+    """`tf.nn.conv2d` with symmetric padding; a product of matrices where the maps are small."""
+    sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    size, channels, filters = kernel.shape[0], kernel.shape[2], kernel.shape[3]
+    height, width = (
+        None if side is None else (side + 2 * padding - size) // strides + 1
+        for side in inputs.shape[1:3]
+    )
+    if height is None or width is None or height * width > MATMUL_POSITIONS or size == 1:
+        # oneDNN has the gradients of "SAME" and "VALID", not those of explicit paddings.
+        if (
+            height is not None
+            and 2 * padding == size - strides
+            and not inputs.shape[1] % strides
+            and not inputs.shape[2] % strides
+        ):
+            return tf.nn.conv2d(inputs, kernel, strides, "SAME")
+        return tf.nn.conv2d(tf.pad(inputs, sides), kernel, strides, "VALID")
+    patches = tf.image.extract_patches(
+        tf.pad(inputs, sides), [1, size, size, 1], [1, strides, strides, 1], [1, 1, 1, 1], "VALID"
+    )
+    rows = tf.reshape(patches, [-1, size * size * channels])
+    outputs = tf.matmul(rows, tf.reshape(kernel, [-1, filters]))
+    return tf.reshape(outputs, [-1, height, width, filters])
+
+
+def convolve_transpose(inputs, kernel):
+    """`tf.nn.conv2d_transpose` with kernel 4, stride 2, padding 1, likewise."""
+    height, width, channels = inputs.shape[1:]
+    filters = kernel.shape[2]
+    if height is None or width is None or 4 * height * width > MATMUL_POSITIONS:
+        shape = tf.shape(inputs)
+        doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]
+        return tf.nn.conv2d_transpose(inputs, kernel, doubled, 2, "SAME")
+    rows = tf.reshape(inputs, [-1, channels])
+    patches = tf.matmul(rows, tf.reshape(kernel, [-1, channels]), transpose_b=True)
+    # Output row 2 i + k - 1 gets the product of input row i and kernel row k = 2 p + q: the 4x4
+    # patch of a pixel is 2x2 blocks (p) of 2x2 pixels (q), and block p of pixel i lies on block i +
+    # p.
+    patches = tf.reshape(patches, [-1, height, width, 2, 2, 2, 2, filters])
+    blocks = []
+    for p in range(2):
+        for r in range(2):
+            block = tf.reshape(patches[:, :, :, p, :, r], [-1, height, width, 4 * filters])
+            blocks.append(tf.pad(block, [[0, 0], [p, 1 - p], [r, 1 - r], [0, 0]]))
+    return tf.nn.depth_to_space(tf.add_n(blocks), 2)[:, 1:-1, 1:-1]
+
+
+def average_shifts(kernel):
+    """The kernel `(k + 1, k + 1, ...)` of "convolve by `kernel`, then average over 2x2 squares"."""
+    shifts = [
+        tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]]) for p in (0, 1) for q in (0, 1)
+    ]
+    return tf.add_n(shifts) / 4
+
+
+@tf.custom_gradient
+def add_cancelled_bias(outputs, bias):
+    """A bias that the following normalisation subtracts again: no effect, gradient exactly zero."""
+    return tf.identity(outputs), lambda upstream: (upstream, tf.zeros_like(bias))

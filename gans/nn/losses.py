@@ -1,0 +1,39 @@
+"""Losses that two or more GANs share. Tensors in, a float32 scalar out."""
+
+import tensorflow as tf
+
+
+def least_squares(outputs, target: float):
+    """Mean squared distance of a discriminator's output from `target` (LSGAN, Mao et al. 2017).
+
+    Args:
+        outputs: one map `(batch, height, width, 1)`, or a list of maps, one per scale. The mean is
+            over batch and map; scales are summed, not averaged, as in the official BicycleGAN.
+        target: 1 for real, 0 for fake.
+    """
+    return tf.add_n(
+        [
+            tf.reduce_mean(tf.square(tf.cast(output, tf.float32) - target))
+            for output in tf.nest.flatten(outputs)
+        ]
+    )
+
+
+def mean_absolute(a, b):
+    """Mean over all elements of |a - b|: the L1 loss."""
+    return tf.reduce_mean(tf.abs(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
+
+
+def kl_from_standard_normal(mean, log_variance):
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats: summed over the code, averaged over the
+    batch.
+
+    Args:
+        mean, log_variance: `(batch, latent_dim)` float32.
+
+    Kingma & Welling 2014, appendix B. The articles write the sum over the whole batch; at one image
+    per step, which is theirs and the official code's, the two are one number, and this one keeps
+    the weight of KL against the other losses, all of them means, when the batch grows.
+    """
+    terms = 1.0 + log_variance - tf.square(mean) - tf.exp(log_variance)
+    return tf.reduce_mean(-0.5 * tf.reduce_sum(terms, axis=-1))

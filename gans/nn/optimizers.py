@@ -1,0 +1,88 @@
+"""Adam as one kernel per variable, and the learning-rate schedule of the image-to-image papers."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("gans")
+class Adam(keras.optimizers.Adam):
+    """Adam (Kingma & Ba 2015, algorithm 1) by TensorFlow's fused kernel.
+
+    Keras writes the update as a dozen operations, each a pass over the memory of the weights, which
+    for 54 M parameters takes 3 times as long. Differs from `keras.optimizers.Adam` in epsilon only:
+    here it is added to the bias-corrected root, as in the paper's algorithm and in PyTorch.
+
+    Args:
+        learning_rate: a float or a `LearningRateSchedule`.
+        beta_1, beta_2: decay of the first and second moment.
+        epsilon: keeps the division finite.
+    """
+
+    def __init__(self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, **kwargs):
+        super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+
+    def apply(self, grads, trainable_variables=None):
+        # A weight that the backward pass still reads would be copied before its update.
+        with tf.control_dependencies(grads):
+            return super().apply([tf.identity(grad) for grad in grads], trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        momentum, velocity = (
+            moments[self._get_variable_index(variable)]
+            for moments in (self._momentums, self._velocities)
+        )
+        step = tf.cast(self.iterations + 1, tf.float32)
+        beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
+            beta1_power=beta_1_power,
+            beta2_power=beta_2_power,
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            # The kernel adds epsilon to the uncorrected root.
+            epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
+            grad=gradient,
+        )
+
+
+@keras.saving.register_keras_serializable("gans")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant for `constant_epochs`, then in equal steps, one per epoch, down to 1 / (decay_epochs
+    + 1).
+
+    `models/networks.py: get_scheduler` of the official BicycleGAN and CycleGAN code: with 100 + 100
+    epochs, epochs 1 to 100 have the full rate, epoch 101 has 100/101 of it and epoch 200 has 1/101.
+
+    Args:
+        initial_learning_rate: the rate of the first epoch.
+        constant_epochs, decay_epochs: lengths of the two parts.
+        steps_per_epoch: optimizer steps in an epoch.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        constant_epochs: int,
+        decay_epochs: int,
+        steps_per_epoch: int,
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.constant_epochs = constant_epochs
+        self.decay_epochs = decay_epochs
+        self.steps_per_epoch = steps_per_epoch
+
+    def __call__(self, step):
+        epoch = tf.cast(step, tf.int64) // self.steps_per_epoch
+        late = tf.cast(tf.maximum(epoch + 1 - self.constant_epochs, 0), tf.float32)
+        return self.initial_learning_rate * tf.maximum(1.0 - late / (self.decay_epochs + 1), 0.0)
+
+    def get_config(self):
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "constant_epochs": self.constant_epochs,
+            "decay_epochs": self.decay_epochs,
+            "steps_per_epoch": self.steps_per_epoch,
+        }

@@ -1,0 +1,142 @@
+"""From a model, a stream and a run folder to a trained run: `fit` with everything around it."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gans.training.callbacks import Log, Profile, Samples, Save, StopOnNonFinite, StopOnSignal
+from gans.training.checkpoints import Checkpoints
+from gans.training.run_folder import RunFolder
+
+
+def make_deterministic(seed: int):
+    """The same seed gives the same bytes: initial weights, and every operation of a step."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def train(
+    model: keras.Model,
+    make_batches: Callable[[int], tf.data.Dataset],
+    run: RunFolder,
+    *,
+    settings: dict,
+    epochs: int,
+    steps_per_epoch: int,
+    images_per_step: int,
+    preview_batch: tuple[np.ndarray, ...],
+    log_every: int = 10,
+    sample_every: int | None = None,
+    checkpoint_every: int | None = None,
+    keep_checkpoints: int = 3,
+    profile: tuple[int, int] | None = None,
+) -> Path:
+    """Trains to the end of the last epoch, from the newest checkpoint if there is one.
+
+    A run killed at any instant and started again ends with the bytes of one that was not killed,
+    since the batches and the random draws of a step are functions of its number, and all else is in
+    the checkpoint.
+
+    Args:
+        model: compiled; its `train_step` returns every loss by name, `preview` and `diagnose` as
+            `Samples` says.
+        make_batches: the endless stream of batches from a given step on.
+        run: an open run folder.
+        settings: shown in TensorBoard.
+        epochs, steps_per_epoch: their product is the length of the run.
+        images_per_step: real images that a step takes, for the speed.
+        preview_batch: what `preview` gets.
+        log_every, sample_every, checkpoint_every: steps between them; the last two default to an
+            epoch.
+        keep_checkpoints: older ones are deleted.
+        profile: first and last step of this process to be profiled.
+
+    Returns the last sample picture. Raises `cli.Failure` where the run was stopped, with the
+    status.
+    """
+    last_step = epochs * steps_per_epoch
+    checkpoints = Checkpoints(run.checkpoints, model, keep_checkpoints)
+    checkpoints.remove_strays()
+    step = checkpoints.restore()
+    picture = run.samples / f"step-{last_step:08d}.png"
+    if step >= last_step:
+        print(f"{run.path} is complete: {step} steps of {last_step}", file=sys.stderr)
+        return picture
+    if step:
+        print(f"going on after step {step} of {last_step}", file=sys.stderr)
+    run.drop_metrics_after(step)
+    drop_events_after(run.logs, step)
+    writer = tf.summary.create_file_writer(str(run.logs), filename_suffix=f".from-step-{step}")
+    if step == 0:
+        with writer.as_default(0):
+            tf.summary.text("settings", settings_table(settings))
+
+    sample_every = sample_every or steps_per_epoch
+    with StopOnSignal(step, checkpoints.save, last_step) as stop, contextlib.closing(writer):
+        callbacks = [
+            StopOnNonFinite(step, run),
+            Log(step, run, writer, log_every, images_per_step),
+            Samples(step, run, writer, sample_every, preview_batch),
+            Save(step, checkpoints, checkpoint_every or steps_per_epoch, last_step),
+            stop,
+        ]
+        if profile:
+            callbacks.append(Profile(step, run, *profile))
+        epoch, done = divmod(step, steps_per_epoch)
+        options = {"callbacks": callbacks, "verbose": 1 if sys.stdout.isatty() else 2}
+        if done:
+            # `fit` begins at the start of an epoch: the rest of this one is an epoch of its own.
+            rest = steps_per_epoch - done
+            model.fit(
+                make_batches(step),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                steps_per_epoch=rest,
+                **options,
+            )
+            epoch, step = epoch + 1, step + rest
+        if step < last_step:
+            model.fit(
+                make_batches(step),
+                initial_epoch=epoch,
+                epochs=epochs,
+                steps_per_epoch=steps_per_epoch,
+                **options,
+            )
+    if not picture.exists():
+        callbacks[2].every = 1
+        callbacks[2].on_step(last_step, {})
+    return picture
+
+
+def settings_table(settings: dict) -> str:
+    rows = [f"| {name} | {json.dumps(value)} |" for name, value in sorted(settings.items())]
+    return "\n".join(["| setting | value |", "|---|---|", *rows])
+
+
+def drop_events_after(folder: Path, step: int):
+    """Removes TensorBoard's events of steps that will be done again, or curves would fold back."""
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        kept, dropped = [], 0
+        try:
+            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+                if tf.compat.v1.Event.FromString(record).step <= step:
+                    kept.append(record)
+                else:
+                    dropped += 1
+        except tf.errors.DataLossError:
+            dropped += 1  # The last record was cut off by a kill.
+        if not dropped:
+            continue
+        temporary = path.with_name(f".{path.name}")
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for record in kept:
+                writer.write(record)
+        os.replace(temporary, path)

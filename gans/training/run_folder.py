@@ -1,0 +1,149 @@
+"""The run folder: everything that a run is, and the only thing that later commands need.
+
+config.json          every resolved setting, and the versions of the libraries
+data.json            name and size of every training file
+checkpoints/         see checkpoints.py
+logs/                TensorBoard
+metrics.jsonl        one line of losses every few steps
+samples/             a picture per epoch
+*.weights.h5         the finished networks
+"""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from gans.training import cli
+
+LIBRARIES = ("gans", "tensorflow", "keras", "numpy")
+
+
+def write_atomically(path: Path, text: str):
+    """Writes a small file so that it is there whole or not at all, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+class RunFolder:
+    """The files of one run below `path`."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.samples = self.path / "samples"
+        self.config_file = self.path / "config.json"
+        self.data_file = self.path / "data.json"
+        self.metrics_file = self.path / "metrics.jsonl"
+
+    def read_config(self) -> dict:
+        """The settings that the run was begun with. Raises `UsageError` where there is no run."""
+        try:
+            return json.loads(self.config_file.read_text(encoding="utf-8"))["settings"]
+        except (OSError, ValueError, KeyError):
+            received = "no readable config.json" if self.path.is_dir() else "no such folder"
+            raise cli.UsageError(
+                f"expected the folder of a run. Received: {self.path} ({received})"
+            ) from None
+
+    def check(self, settings: dict, free: frozenset[str] = frozenset()):
+        """Refuses a folder that holds another run, or files that are no run's. Writes nothing.
+
+        Args:
+            settings: every resolved setting, as JSON knows it.
+            free: those that may differ from the ones the run began with, since they do not change
+                its result.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise cli.UsageError(f"--run_dir expects a folder. Received: the file {self.path}")
+        if not self.config_file.exists():
+            if self.path.is_dir() and any(name != "lock" for name in os.listdir(self.path)):
+                raise cli.UsageError(
+                    f"--run_dir expects a new folder or that of a run. Received: {self.path}, which "
+                    "holds other files"
+                )
+            return
+        begun, now = self.read_config(), json.loads(json.dumps(settings))
+        keys = [key for key in {**begun, **now} if key not in free]
+        differing = [
+            f"{key} {begun.get(key)!r} -> {now.get(key)!r}"
+            for key in keys
+            if begun.get(key) != now.get(key)
+        ]
+        if differing:
+            raise cli.UsageError(
+                f"{self.path} holds a run with other settings: {', '.join(differing)}; "
+                "give the same ones, or another --run_dir"
+            )
+
+    def begin(self, settings: dict):
+        """Makes the folder and records settings and versions, unless that is done."""
+        try:
+            for folder in (self.path, self.checkpoints, self.logs, self.samples):
+                folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.path, os.W_OK):
+                raise PermissionError
+        except OSError as error:
+            raise cli.UsageError(
+                f"--run_dir expects a folder that can be written. Received: {self.path} "
+                f"({error.strerror or 'not writable'})"
+            ) from None
+        if not self.config_file.exists():
+            versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+            record = {"settings": settings, "versions": versions}
+            write_atomically(self.config_file, json.dumps(record, indent=2) + "\n")
+
+    def check_data(self, fingerprint: dict[str, int]):
+        """Refuses to go on with other training files than the run began with; records them at
+        first.
+
+        Args:
+            fingerprint: size in bytes by name.
+        """
+        if not self.data_file.exists():
+            write_atomically(self.data_file, json.dumps(fingerprint))
+            return
+        begun = json.loads(self.data_file.read_text(encoding="utf-8"))
+        if begun != fingerprint:
+            added, removed = fingerprint.keys() - begun.keys(), begun.keys() - fingerprint.keys()
+            changed = sum(begun[name] != fingerprint[name] for name in begun.keys() & fingerprint)
+            raise cli.UsageError(
+                f"{self.path} was begun with other training data. Received: {len(added)} files added, "
+                f"{len(removed)} removed, {changed} changed"
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process; the system lets go of it however the process ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "lock", "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise cli.UsageError(
+                    f"{self.path} is in use by process {file.read().strip() or 'unknown'}"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def drop_metrics_after(self, step: int):
+        """Removes the lines of steps that will be done again, and a last line cut off by a kill."""
+        if not self.metrics_file.exists():
+            return
+        kept = []
+        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+        write_atomically(self.metrics_file, "".join(kept))
