@@ -44,8 +44,11 @@ PRESETS = {
         "latent_injection": "all",
         "encoder_network": "resnet",
         "generator_filters": 16,
-        "encoder_filters": 16,
+        "encoder_filters": 32,
         "discriminator_filters": 16,
+        # Few steps: the encoder has no time to grow out of the official code's tiny weights.
+        "init_gain": 1.0,
+        "learning_rate": 1e-3,
     },
     # The constructor's defaults are the article's numbers.
     "article": {},
@@ -517,6 +520,7 @@ class BicycleGAN(keras.Model):
 
     def translate(self, images_a, z) -> tf.Tensor:
         """Paints A `(batch, size, size, channels)` in the styles z `(batch, latent_dim)`."""
+        images_a, z = tf.convert_to_tensor(images_a), tf.convert_to_tensor(z)
         return self.generator([images_a, z], training=False)
 
     def preview(self, batch: tuple[np.ndarray, np.ndarray], samples: int = 8) -> list[list]:

@@ -11,10 +11,12 @@ that differ. The same command given again goes on where the run stopped.
 from pathlib import Path
 from typing import Literal
 
+from data_prep import toy_fashion
 from gans.training import cli, command
 from gans.training.run_folder import RunFolder
 
-SKETCHES = 8
+DESCRIPTION = cli.describe_class("gans.bicyclegan", "BicycleGAN")
+SKETCHES = 8  # Rows of the sample grid.
 
 
 def train(
@@ -86,24 +88,127 @@ def train(
     if profile and not 1 <= profile[0] <= profile[1]:
         raise cli.UsageError(f"--profile expects first,last from 1 on. Received: {profile}")
 
+    settings = resolve(
+        preset,
+        constructor or {},
+        seed=seed,
+        data_dir=data_dir,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        batch_size=batch_size,
+        load_size=load_size,
+        flip=flip,
+        precision=precision,
+    )
+    if dry_run:
+        command.show(settings)
+        return
+    run = RunFolder(run_dir)
+
+    # TensorFlow takes 3 s to import: not before the flags are known to be right.
+    command.quiet_tensorflow(debug)
     import keras
 
-    from data_prep import toy_fashion
-    from gans.bicyclegan import PRESETS, TRAINING, BicycleGAN
+    from gans.bicyclegan import BicycleGAN
     from gans.data.images import DataError
     from gans.data.pairs import check_enough, find_pairs, load_pairs, pair_batches
     from gans.training import loop
 
-    model_settings = command.resolve(preset, DESCRIPTION.defaults, PRESETS, constructor or {})
-    model_settings["seed"] = seed
-    training = command.resolve(
-        preset,
-        {"load_size": model_settings["image_size"]},
-        TRAINING,
-        {"epochs": epochs, "batch_size": batch_size, "load_size": load_size},
-    )
-    if training["load_size"] < model_settings["image_size"]:
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    loop.make_deterministic(seed)
+    with command.usage_errors():
+        gan = BicycleGAN(**settings["constructor"])
+    size = settings["constructor"]["image_size"]
+    channels = {
+        name: settings["constructor"][name] for name in ("image_channels", "photo_channels")
+    }
+    with command.usage_errors(DataError):
+        data_dir = data_dir or toy_fashion_folder(size)
+        files = find_pairs(data_dir, "train")
+        check_enough(files, settings["batch_size"])
+        held_out = find_validation(data_dir) or files
+    settings["data_dir"] = str(Path(data_dir).resolve())
+    settings["steps_per_epoch"] = steps_per_epoch or len(files) // (2 * settings["batch_size"])
+    free = command.FREE | ({"epochs"} if not gan.decay_epochs else set())
+    run.check(settings, free)
+    with run.locked(), command.usage_errors(DataError):
+        run.begin(settings)
+        run.check_data(files.fingerprint())
+        gan.compile(settings["epochs"], settings["steps_per_epoch"])
+
+        def make_batches(start_step):
+            return pair_batches(
+                files,
+                batch_size=settings["batch_size"],
+                image_size=size,
+                load_size=settings["load_size"],
+                flip=flip,
+                seed=seed,
+                start_step=start_step,
+                cache=cache,
+                cache_dir=run.path / "cache",
+                parallel_calls=parallel_calls,
+                **channels,
+            )
+
+        picture = loop.train(
+            gan,
+            make_batches,
+            run,
+            settings=settings,
+            epochs=settings["epochs"],
+            steps_per_epoch=settings["steps_per_epoch"],
+            images_per_step=2 * settings["batch_size"],
+            preview_batch=load_pairs(
+                held_out, list(range(min(SKETCHES, len(held_out)))), size, **channels
+            ),
+            log_every=log_every,
+            sample_every=sample_every,
+            checkpoint_every=checkpoint_every,
+            keep_checkpoints=keep_checkpoints,
+            profile=profile,
+        )
+        loop.save_networks(run, generator=gan.generator, encoder=gan.encoder)
+    print(f"samples: {picture}")
+
+
+def resolve(preset: str, constructor: dict, **given) -> dict:
+    """Every setting of the run: the one given, or the preset's, or the default, in this order."""
+    defaults = {parameter.name: parameter.default for parameter in DESCRIPTION.parameters}
+    model = {**defaults, **DESCRIPTION.presets[preset], **constructor, "seed": given.pop("seed")}
+    training = command.read_literal("gans.bicyclegan", "TRAINING")[preset]
+    training = {"load_size": model["image_size"], **training}
+    for name, value in given.items():
+        training[name] = training.get(name) if value is None else value
+    if training["load_size"] < model["image_size"]:
         raise cli.UsageError(
-            f"--load_size expects at least the image size of {model_settings['image_size']}. "
+            f"--load_size expects at least the image size of {model['image_size']}. "
             f"Received: {training['load_size']}"
         )
+    if model["decay_epochs"] >= training["epochs"] and model["decay_epochs"]:
+        raise cli.UsageError(
+            f"--decay_epochs expects less than the {training['epochs']} epochs of the run. "
+            f"Received: {model['decay_epochs']}"
+        )
+    return {"model": DESCRIPTION.name, "preset": preset, **training, "constructor": model}
+
+
+def toy_fashion_folder(size: int) -> str:
+    """Toy fashion bags of this size, drawn unless they are there."""
+    folder = Path("data") / f"toy_fashion_{size}"
+    toy_fashion.generate(folder, size=size)
+    return str(folder)
+
+
+def find_validation(data_dir: str):
+    """The held-out pairs: of `val`, or else of `test`; None where there are neither."""
+    from gans.data.pairs import find_pairs
+
+    for split in ("val", "test"):
+        if any((Path(data_dir) / f"{split}{domain}").is_dir() for domain in ("", "A")):
+            return find_pairs(data_dir, split)
+    return None
+
+
+if __name__ == "__main__":
+    cli.run(cli.compose(train, DESCRIPTION))

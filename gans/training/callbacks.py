@@ -116,7 +116,7 @@ def learning_rates(model: keras.Model) -> list[tuple[str, float]]:
 
 
 class Samples(StepCallback):
-    """A picture of the same inputs and latents every `every` steps: `samples/` and TensorBoard.
+    """A picture of the same inputs and latents every `every` steps and at the last one.
 
     The model's `preview(batch)` makes the rows of images, its `diagnose(losses, rows)` the
     warnings, each a sentence, that are printed and kept with the logs.
@@ -128,13 +128,15 @@ class Samples(StepCallback):
         run: RunFolder,
         writer: tf.summary.SummaryWriter,
         every: int,
+        last_step: int,
         batch: tuple[np.ndarray, ...],
     ):
         super().__init__(start_step)
-        self.run, self.writer, self.every, self.batch = run, writer, every, batch
+        self.run, self.writer, self.batch = run, writer, batch
+        self.every, self.last_step = every, last_step
 
     def on_step(self, step, losses):
-        if step % self.every:
+        if step % self.every and step != self.last_step:
             return
         rows = self.model.preview(self.batch)
         picture = grid(rows)

@@ -124,7 +124,10 @@ def _run(command: Callable | Mapping[str | None, Callable], words: list[str], pr
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        # Keeps the order of the two streams, and raises again if stdout is the pipe that broke.
+        if isinstance(error, BrokenPipeError):
+            # Raises again if the pipe is stdout. Any other pipe that broke is an error like others;
+            # an unbuffered stdout has nothing left to flush that would tell.
+            print()
         sys.stdout.flush()
         if debug:
             traceback.print_exc()
@@ -201,7 +204,7 @@ def _parse(words: list[str], parameters: Mapping[str, inspect.Parameter]) -> dic
             flag, equals, text = word.partition("=")
             name = flag.lstrip("-").replace("-", "_")
             if not flag.startswith("--") or name not in {**parameters, **negations}:
-                hint = _nearest(name, [*parameters, *negations], "--")
+                hint = _nearest(name, [*parameters, *negations, "help"], "--")
                 raise UsageError(f"unknown flag {flag}{hint}")
             if name in negations:
                 if equals:
@@ -308,7 +311,10 @@ def _help(function: Callable, prog: str) -> str:
         kind = type_name(parameter.annotation)
         head = f"--{name}, --no{name}" if parameter.annotation is bool else f"--{name} {kind}"
         meaning = meanings.get(name, _DEBUG_HELP if name == "debug" else "").rstrip(".")
-        body = ". ".join(filter(None, [meaning, _default(parameter, extra)]))
+        # What None stands for is for the command's docstring to say: "Default: the preset's."
+        told = name in own and parameter.default is None and "Default: " in meaning
+        default = "" if told else _default(parameter, extra)
+        body = f"{meaning}. {default}".strip() if meaning else default
         groups.setdefault(title, []).extend([_wrap(head, 2, hanging=8), _wrap(body, 6)])
     flags = ["\n".join([title, *lines]) for title, lines in groups.items()]
     return "\n\n".join(filter(None, [_wrap(usage, hanging=7), _wrap(summary), *flags]))

@@ -1,7 +1,10 @@
 """What every training script does between its flags and its training loop."""
 
+import ast
 import contextlib
+import importlib.util
 import json
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,15 +26,19 @@ FREE = frozenset(
 )
 
 
-def resolve(
-    preset: str,
-    defaults: Mapping[str, Any],
-    presets: Mapping[str, Mapping[str, Any]],
-    given: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The value of each setting: the one given, or else the preset's, or else the default."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return {**defaults, **presets[preset], **chosen}
+def quiet_tensorflow(debug: bool):
+    """Call before TensorFlow is imported: leaves out what it logs on every start about itself."""
+    if not debug:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def read_literal(module: str, name: str) -> Any:
+    """The literal assigned to a module-level name, from the source: nothing is imported."""
+    spec = importlib.util.find_spec(module)
+    for node in ast.parse(spec.loader.get_source(module)).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+            return ast.literal_eval(node.value)
+    raise ValueError(f"expected a literal {name} in {module}. Received: none")
 
 
 def check_at_least(minimum: int, **values: int | None):
@@ -42,11 +49,11 @@ def check_at_least(minimum: int, **values: int | None):
 
 
 @contextlib.contextmanager
-def usage_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Makes errors of these kinds (default `ValueError`) one line with exit status 2."""
+def usage_errors(kind: type[Exception] = ValueError) -> Iterator[None]:
+    """Makes errors of this kind one line with exit status 2: they are about what the user gave."""
     try:
         yield
-    except kinds or (ValueError,) as error:
+    except kind as error:
         raise cli.UsageError(str(error)) from error
 
 

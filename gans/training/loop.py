@@ -20,6 +20,8 @@ def make_deterministic(seed: int):
     """The same seed gives the same bytes: initial weights, and every operation of a step."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    # TensorFlow 2.21's remapper fails on residual blocks, with an error line for every graph.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def train(
@@ -78,19 +80,22 @@ def train(
         with writer.as_default(0):
             tf.summary.text("settings", settings_table(settings))
 
-    sample_every = sample_every or steps_per_epoch
     with StopOnSignal(step, checkpoints.save, last_step) as stop, contextlib.closing(writer):
         callbacks = [
             StopOnNonFinite(step, run),
             Log(step, run, writer, log_every, images_per_step),
-            Samples(step, run, writer, sample_every, preview_batch),
+            Samples(step, run, writer, sample_every or steps_per_epoch, last_step, preview_batch),
             Save(step, checkpoints, checkpoint_every or steps_per_epoch, last_step),
             stop,
         ]
         if profile:
             callbacks.append(Profile(step, run, *profile))
         epoch, done = divmod(step, steps_per_epoch)
-        options = {"callbacks": callbacks, "verbose": 1 if sys.stdout.isatty() else 2}
+        options = {
+            "callbacks": callbacks,
+            "verbose": 1 if sys.stdout.isatty() else 2,
+            "shuffle": False,
+        }
         if done:
             # `fit` begins at the start of an epoch: the rest of this one is an epoch of its own.
             rest = steps_per_epoch - done
@@ -110,14 +115,21 @@ def train(
                 steps_per_epoch=steps_per_epoch,
                 **options,
             )
-    if not picture.exists():
-        callbacks[2].every = 1
-        callbacks[2].on_step(last_step, {})
     return picture
 
 
+def save_networks(run: RunFolder, **networks: keras.Model):
+    """Writes the finished networks as `NAME.weights.h5`, each whole or not at all."""
+    for name, network in networks.items():
+        temporary = run.path / f".{name}.tmp.weights.h5"
+        network.save_weights(temporary)
+        os.replace(temporary, run.path / f"{name}.weights.h5")
+
+
 def settings_table(settings: dict) -> str:
-    rows = [f"| {name} | {json.dumps(value)} |" for name, value in sorted(settings.items())]
+    flat = {**settings, **settings["constructor"]}
+    del flat["constructor"]
+    rows = [f"| {name} | {json.dumps(value)} |" for name, value in sorted(flat.items())]
     return "\n".join(["| setting | value |", "|---|---|", *rows])
 
 

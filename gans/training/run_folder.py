@@ -71,7 +71,10 @@ class RunFolder:
                     "holds other files"
                 )
             return
-        begun, now = self.read_config(), json.loads(json.dumps(settings))
+        begun, now = (
+            {**all_settings, **all_settings.get("constructor", {}), "constructor": None}
+            for all_settings in (self.read_config(), json.loads(json.dumps(settings)))
+        )
         keys = [key for key in {**begun, **now} if key not in free]
         differing = [
             f"{key} {begun.get(key)!r} -> {now.get(key)!r}"

@@ -229,7 +229,7 @@ def _annotation(node: ast.expr | None, place: str) -> Any:
     names = {"int": int, "float": float, "bool": bool, "str": str, "tuple": tuple}
     names["Literal"] = Literal
     allowed = (ast.Name, ast.Constant, ast.Subscript, ast.Tuple, ast.BinOp, ast.BitOr, ast.Load)
-    received = ast.unparse(node) if node else "none"
+    received = ast.unparse(node) if node else "nothing"
     if node is not None and all(
         isinstance(part, allowed) and getattr(part, "id", "int") in names for part in ast.walk(node)
     ):
