@@ -4,10 +4,11 @@
     python benchmarks/image_split.py --path data/edges2handbags --_dir_ train
 
 The article's loop decodes, slices and encodes both halves, one image after the other: with Pillow,
-and, where it is installed, with imageio, the successor of the article's `scipy.misc`. Every round runs all contenders in turn on the same images, each into a new folder;
-the table shows medians over the rounds, the ratio to the article's loop of the same round, and the
-largest difference of a decoded value (0 to 255) between the halves and their sources. `only write`
-writes the bytes of the JPEG halves and does nothing else. About half a minute.
+and, where it is installed, with imageio, the successor of the article's `scipy.misc`. `only write`
+writes the bytes of the JPEG halves and does nothing else. Every round runs all contenders in turn
+on the same images, each into a new folder. The table shows medians over the rounds, the ratio to
+the loop with Pillow in the same round, and the largest difference of a decoded value (0 to 255)
+between the halves and their sources. About half a minute; TMPDIR decides where it writes.
 """
 
 import contextlib

@@ -6,7 +6,29 @@ reads data/edges2handbags/train and writes .../trainA/<name> and .../trainB/<nam
 a pair have the same path below their folder, so A and B pair by relative path. Sub-folders are
 kept. The only change to a name is the suffix, `.jpg` or `.png` by what the halves are.
 
-DOC
+Nothing is lost. A half decodes to exactly the pixels of its source, converted to RGB uint8:
+
+- A JPEG is cut by moving its coefficients, if the cut is on the border of a minimum coded unit. With
+  chroma of half the width (4:2:0, 4:2:2; edges2handbags has it) decoders interpolate chroma across
+  the cut, so the columns on either side of it may still decode differently. That is checked, and
+  where a pixel differs the pair becomes PNG: 22 % of edges2handbags, 56 % of edges2shoes.
+  `--format=jpeg` makes JPEG of those too: then these two columns differ, by up to 18 of 255.
+- All else becomes PNG: grey, palette, opaque RGBA, EXIF-turned (the turn is carried out).
+- Rejected by name, and told at the end and in <_dir_>.image_split_bad.txt: what is damaged, not
+  twice as wide as high, CMYK, 16 bits deep, partly transparent, over 64 megapixels, no JPEG or PNG,
+  or whose halves would have the name of another's. The others are done; the exit status is 1.
+- Metadata (EXIF, ICC profile, comments) is not carried over.
+
+The command given again goes on where it was interrupted, however it was: all that is there is
+verified by its SHA-256 in <_dir_>.image_split.jsonl and kept. Files that this tool did not write, or
+that were changed since, are never touched: it refuses to start.
+
+Of the libraries for lossless cropping, PyTurboJPEG with the system's libjpeg-turbo cuts both halves
+in one pass, 0.30 ms (`pip install 'gans[split]'`); jpeglib takes 4 ms, the wheel turbojpeg contains
+a beta of libjpeg-turbo, simplejpeg cannot crop. Without it all becomes PNG. One thread of a Zen 5
+core on edges2handbags, images/s: 2,100 with `--format=jpeg`, 1,050 with auto, 900 with png; the
+article's loop, decoding and encoding with Pillow, 1,300, off by up to 52 of 255. The 138,567 images
+take two minutes. Threads scale like processes here (1.8 on two cores), and die with a kill.
 """
 
 import contextlib

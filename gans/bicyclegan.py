@@ -560,8 +560,8 @@ class BicycleGAN(keras.Model):
         difference = float(np.mean([np.std(row[3:], axis=0).mean() for row in rows]))
         if difference < 0.01:
             warnings.append(
-                f"samples of one sketch differ by {difference:.4f} of a range of 2: the generator ignores z. "
-                "If that lasts, raise lambda_latent"
+                f"samples of one sketch differ by {difference:.4f} of a range of 2: the generator "
+                "ignores z. If that lasts, raise lambda_latent"
             )
         return warnings
 
@@ -577,8 +577,8 @@ def check_settings(settings: dict):
     scales, filters = settings["discriminator_scales"], settings["discriminator_filters"]
     if not 1 <= scales <= 3 or filters < 2 ** (scales - 1):
         raise ValueError(
-            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible that often. "
-            f"Received: {scales} scales, {filters} filters"
+            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible that "
+            f"often. Received: {scales} scales, {filters} filters"
         )
     for name in ("lambda_image", "lambda_latent", "lambda_kl", "learning_rate", "init_gain"):
         if settings[name] < 0:
@@ -588,7 +588,8 @@ def check_settings(settings: dict):
             raise ValueError(f"`{name}` must be in [0, 1). Received: {settings[name]}")
     if size < 32 * 2 ** (scales - 1):
         raise ValueError(
-            f"`image_size` must be at least {32 * 2 ** (scales - 1)} for {scales} scales. Received: {size}"
+            f"`image_size` must be at least {32 * 2 ** (scales - 1)} for {scales} scales. "
+            f"Received: {size}"
         )
     if settings["decay_epochs"] < 0:
         raise ValueError(

@@ -106,12 +106,18 @@ def train(
     run = RunFolder(run_dir)
 
     # TensorFlow takes 3 s to import: not before the flags are known to be right.
-    command.quiet_tensorflow(debug)
+    command.import_tensorflow(debug)
     import keras
 
     from gans.bicyclegan import BicycleGAN
     from gans.data.images import DataError
-    from gans.data.pairs import check_enough, find_pairs, load_pairs, pair_batches
+    from gans.data.pairs import (
+        check_enough,
+        find_pairs,
+        find_validation,
+        load_pairs,
+        pair_batches,
+    )
     from gans.training import loop
 
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -126,7 +132,7 @@ def train(
         data_dir = data_dir or toy_fashion_folder(size)
         files = find_pairs(data_dir, "train")
         check_enough(files, settings["batch_size"])
-        held_out = find_validation(data_dir) or files
+        held_out = find_validation(data_dir)
     settings["data_dir"] = str(Path(data_dir).resolve())
     settings["steps_per_epoch"] = steps_per_epoch or len(files) // (2 * settings["batch_size"])
     free = command.FREE | ({"epochs"} if not gan.decay_epochs else set())
@@ -198,16 +204,6 @@ def toy_fashion_folder(size: int) -> str:
     folder = Path("data") / f"toy_fashion_{size}"
     toy_fashion.generate(folder, size=size)
     return str(folder)
-
-
-def find_validation(data_dir: str):
-    """The held-out pairs: of `val`, or else of `test`; None where there are neither."""
-    from gans.data.pairs import find_pairs
-
-    for split in ("val", "test"):
-        if any((Path(data_dir) / f"{split}{domain}").is_dir() for domain in ("", "A")):
-            return find_pairs(data_dir, split)
-    return None
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ def find_pairs(data_dir: str | Path, split: str = "train") -> PairFiles:
     names = list_images(combined)
     if not names:
         raise DataError(
-            f"expected images in {combined} (A and B side by side) or in {folder_a} and {folder_b}. "
+            f"expected images in {combined} (A and B side by side) or in {folder_a} and "
+            f"{folder_b}. "
             f"Received: {'an empty folder' if combined.is_dir() else 'no such folder'}"
         )
     paths = [combined / name for name in names]
@@ -83,6 +84,14 @@ def find_pairs(data_dir: str | Path, split: str = "train") -> PairFiles:
         )
     width, height = sizes[0]
     return PairFiles(tuple(names), tuple(map(str, paths)), (), (width // 2, height))
+
+
+def find_validation(data_dir: str | Path) -> PairFiles:
+    """The held-out pairs: of `val`, or of `test`, or where there are neither, those of `train`."""
+    for split in ("val", "test"):
+        if any((Path(data_dir) / f"{split}{domain}").is_dir() for domain in ("", "A")):
+            return find_pairs(data_dir, split)
+    return find_pairs(data_dir, "train")
 
 
 def _separate(folder_a: Path, folder_b: Path) -> PairFiles:
@@ -268,7 +277,8 @@ def cached_pairs(
         return pairs
     if cache != "disk" or cache_dir is None:
         raise ValueError(
-            f'`cache` must be "auto", "memory", "none", or "disk" with a folder. Received: {cache!r}'
+            '`cache` must be "auto", "memory", "none", or "disk" with a folder. '
+            f"Received: {cache!r}"
         )
     key = hashlib.sha256(json.dumps([files.fingerprint(), size]).encode()).hexdigest()[:16]
     path = cache_dir / f"pairs-{key}.npy"

@@ -5,31 +5,35 @@ import contextlib
 import importlib.util
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gans.training import cli
 
-# Settings that may change when a run goes on: they decide where it reads and writes and how fast it
-# is, not what it computes.
-FREE = frozenset(
-    [
-        "data_dir",
-        "cache",
-        "parallel_calls",
-        "log_every",
-        "sample_every",
-        "checkpoint_every",
-        "keep_checkpoints",
-        "profile",
-    ]
-)
+# Settings that may differ when a run goes on: the data may move, data.json tells whether it is the
+# same.
+FREE = frozenset({"data_dir"})
 
 
-def quiet_tensorflow(debug: bool):
-    """Call before TensorFlow is imported: leaves out what it logs on every start about itself."""
-    if not debug:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def import_tensorflow(debug: bool):
+    """Imports TensorFlow without the page that it logs about itself at every start.
+
+    The lines come from C++ before any log level is read, so the stream itself is closed meanwhile.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        if not debug:
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+        importlib.import_module("keras")
+        # The device list is what logs that there is no GPU.
+        importlib.import_module("tensorflow").config.list_physical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def read_literal(module: str, name: str) -> Any:

@@ -1,0 +1,66 @@
+"""Hues of toy fashion: what a translator does with colour, counted against the known palette.
+
+The palette and the rule are those of `data_prep/toy_fashion.py`, which finds the hue of every one
+of its own pictures by it. Images are `(n, height, width, 3)` in [-1, 1].
+"""
+
+import numpy as np
+
+ITEM_BRIGHTNESS = 217 / 255  # A pixel whose darkest channel is brighter belongs to the background.
+SATURATED = 0.25  # HSV saturation above which a pixel shows a hue.
+COLOURED_SHARE = 0.15  # An item with a smaller share of such pixels is neutral.
+NEUTRAL = -1
+
+
+def dominant_hues(images: np.ndarray, hues: list[float]) -> np.ndarray:
+    """Index into `hues` of each image's hue, or `NEUTRAL`: int `(n,)`.
+
+    Each pixel of the item votes, by its saturation, for the nearest hue.
+
+    Args:
+        images: `(n, height, width, 3)` in [-1, 1].
+        hues: the palette, in degrees of HSV.
+    """
+    rgb = (np.asarray(images, dtype=np.float32) + 1.0) / 2.0
+    brightest, darkest = rgb.max(axis=-1), rgb.min(axis=-1)
+    chroma = brightest - darkest
+    saturation = chroma / np.maximum(brightest, 1e-6)
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    safe = np.maximum(chroma, 1e-6)
+    sextant = np.select(
+        [brightest == red, brightest == green],
+        [(green - blue) / safe, (blue - red) / safe + 2.0],
+        (red - green) / safe + 4.0,
+    )
+    degrees = sextant * 60.0 % 360.0
+    item = darkest < ITEM_BRIGHTNESS
+    coloured = item & (saturation > SATURATED)
+    distances = np.abs((degrees[..., None] - np.asarray(hues) + 180.0) % 360.0 - 180.0)
+    nearest = distances.argmin(axis=-1)
+    weights = np.where(coloured, saturation, 0.0)
+    votes = np.stack(
+        [(weights * (nearest == index)).sum(axis=(1, 2)) for index in range(len(hues))]
+    )
+    share = coloured.sum(axis=(1, 2)) / np.maximum(item.sum(axis=(1, 2)), 1)
+    return np.where(share < COLOURED_SHARE, NEUTRAL, votes.argmax(axis=0))
+
+
+def hues_per_sketch(samples: np.ndarray, hues: list[float]) -> float:
+    """Mean number of different hues among the samples of one sketch; neutrals count for none.
+
+    Args:
+        samples: `(sketches, samples, height, width, 3)` in [-1, 1].
+        hues: the palette, in degrees of HSV.
+    """
+    counts = [len(set(dominant_hues(row, hues)) - {NEUTRAL}) for row in samples]
+    return float(np.mean(counts))
+
+
+def hue_kept(photos: np.ndarray, reconstructions: np.ndarray, hues: list[float]) -> float:
+    """Share of the coloured photos whose reconstruction has the same hue; NaN if none is coloured."""
+    wanted = dominant_hues(photos, hues)
+    received = dominant_hues(reconstructions, hues)
+    coloured = wanted != NEUTRAL
+    return (
+        float(np.mean(received[coloured] == wanted[coloured])) if coloured.any() else float("nan")
+    )
