@@ -6,29 +6,29 @@ reads data/edges2handbags/train and writes .../trainA/<name> and .../trainB/<nam
 a pair have the same path below their folder, so A and B pair by relative path. Sub-folders are
 kept. The only change to a name is the suffix, `.jpg` or `.png` by what the halves are.
 
-Nothing is lost. A half decodes to exactly the pixels of its source, converted to RGB uint8:
+Nothing is lost: a half decodes to exactly the pixels of its source, converted to RGB uint8.
 
-- A JPEG is cut by moving its coefficients, if the cut is on the border of a minimum coded unit. With
-  chroma of half the width (4:2:0, 4:2:2; edges2handbags has it) decoders interpolate chroma across
-  the cut, so the columns on either side of it may still decode differently. That is checked, and
-  where a pixel differs the pair becomes PNG: 22 % of edges2handbags, 56 % of edges2shoes.
-  `--format=jpeg` makes JPEG of those too: then these two columns differ, by up to 18 of 255.
+- A JPEG is cut by moving its coefficients, if the cut is on the border of a minimum coded unit.
+  Where chroma has half the width (4:2:0 and 4:2:2; edges2handbags has it) decoders interpolate it
+  across the cut, and the columns on either side of it may decode differently. That is checked, and
+  the pair becomes PNG if a pixel differs: a fifth of edges2handbags, half of edges2shoes. With
+  `--format=jpeg` those stay JPEG too, and these two columns differ, by up to 18 of 255.
 - All else becomes PNG: grey, palette, opaque RGBA, EXIF-turned (the turn is carried out).
-- Rejected by name, and told at the end and in <_dir_>.image_split_bad.txt: what is damaged, not
-  twice as wide as high, CMYK, 16 bits deep, partly transparent, over 64 megapixels, no JPEG or PNG,
-  or whose halves would have the name of another's. The others are done; the exit status is 1.
+- Rejected by name, on the screen and in <_dir_>.image_split_bad.txt: what is damaged, not twice as
+  wide as high, CMYK, 16 bits deep, transparent, over 64 megapixels, neither JPEG nor PNG, or whose
+  halves would have the names of another's. The others are done; the exit status is 1.
 - Metadata (EXIF, ICC profile, comments) is not carried over.
 
-The command given again goes on where it was interrupted, however it was: all that is there is
-verified by its SHA-256 in <_dir_>.image_split.jsonl and kept. Files that this tool did not write, or
-that were changed since, are never touched: it refuses to start.
+The command given again goes on where it was interrupted, in whatever way: all that is there is
+verified by its SHA-256 in <_dir_>.image_split.jsonl, and kept. If there are files that this tool
+did not write, or that were changed since, it refuses to start. It never deletes them.
 
-Of the libraries for lossless cropping, PyTurboJPEG with the system's libjpeg-turbo cuts both halves
-in one pass, 0.30 ms (`pip install 'gans[split]'`); jpeglib takes 4 ms, the wheel turbojpeg contains
-a beta of libjpeg-turbo, simplejpeg cannot crop. Without it all becomes PNG. One thread of a Zen 5
-core on edges2handbags, images/s: 2,100 with `--format=jpeg`, 1,050 with auto, 900 with png; the
-article's loop, decoding and encoding with Pillow, 1,300, off by up to 52 of 255. The 138,567 images
-take two minutes. Threads scale like processes here (1.8 on two cores), and die with a kill.
+PyTurboJPEG with the system's libjpeg-turbo cuts a JPEG in 0.3 ms (`pip install 'gans[split]'`);
+without them all becomes PNG. The other libraries: jpeglib takes 4 ms, the wheel turbojpeg contains
+a beta of libjpeg-turbo, simplejpeg does not crop. One thread of a Zen 5 core, edges2handbags,
+images/s: 2,100 with `--format=jpeg`, 1,050 with auto, 900 with png; the article's loop, which
+decodes and encodes with Pillow, 1,300, off by up to 52 of 255. Threads scale like processes (1.8 on
+two cores) and die with a kill. The 138,567 images of edges2handbags take about two minutes.
 """
 
 import contextlib
@@ -71,6 +71,7 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 
 MAX_PIXELS = 64_000_000
 TEMPORARY = ".image_split.tmp"
+PROGRESS_EVERY = 10_000  # Images, where stderr is no terminal; as in the article.
 _BATCH = 16  # Images that a thread takes at a time: a future for each would cost a tenth.
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}  # Pillow's, that RGB uint8 holds exactly.
 _ORIENTATION = 0x0112  # EXIF tag, 1 is upright.
@@ -148,7 +149,7 @@ def main(
             return _cut_file(folder / sources[key], format, any_aspect)
 
         suffixes: Counter[str] = Counter()
-        with _hostile_input(), tqdm(total=len(unfinished), unit=" images", disable=None) as bar:
+        with hostile_input(), tqdm(total=len(unfinished), unit=" images", disable=None) as bar:
             for number, (digest, result) in enumerate(in_order(cut_file, unfinished, workers), 1):
                 key = unfinished[number - 1]
                 if isinstance(result, BadImage):
@@ -157,7 +158,7 @@ def main(
                     outputs.write(key, sources[key], digest, format, result)
                     suffixes[result.suffix] += 1
                 bar.update()
-                if bar.disable and number % 10_000 == 0:
+                if bar.disable and number % PROGRESS_EVERY == 0:
                     print(f"the number of input images processed : {number}", file=sys.stderr)
 
         there = len(sources) - len(unfinished)
@@ -290,7 +291,7 @@ def load_turbojpeg() -> "TurboJPEG | None":
 
 
 def cut(data: bytes, format: str = "auto", any_aspect: bool = False) -> Pair:
-    """Cuts a combined image in the middle.
+    """Cuts a combined image in the middle; bytes not to be trusted, within `hostile_input()`.
 
     Args:
         data: Bytes of a JPEG or PNG file.
@@ -304,8 +305,8 @@ def cut(data: bytes, format: str = "auto", any_aspect: bool = False) -> Pair:
     pixels = None if upright else _decode(image)
     width, height = image.size if pixels is None else pixels.shape[1::-1]
     if width % 2 or not (any_aspect or width == 2 * height):
-        expected = "even width" if any_aspect else "width of twice the height"
-        raise BadImage(f"expected a {expected}. Received: {width}x{height}")
+        expected = "an even width" if any_aspect else "a width of twice the height"
+        raise BadImage(f"expected {expected}. Received: {width}x{height}")
     half = width // 2
     turbo = load_turbojpeg() if image.format == "JPEG" and upright and format != "png" else None
     if turbo and (halves := _crop(turbo, data, half, height, exactly=format == "auto")):
@@ -357,17 +358,25 @@ def _cut_file(file: Path, format: str, any_aspect: bool) -> tuple[str, Pair | Ba
         return digest, BadImage(f"cannot be read: {error.strerror}")
 
 
+@contextlib.contextmanager
+def _refusal() -> Iterator[None]:
+    """Turns whatever hostile bytes raise into BadImage."""
+    try:
+        yield
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage("is no JPEG and no PNG image") from None
+    except Exception as error:
+        raise BadImage(f"{type(error).__name__}: {error}") from None
+
+
+@_refusal()
 def _open(data: bytes) -> tuple[Image.Image, bool]:
     """Reads the header of an image; returns it, undecoded, and whether it stands upright."""
     if not data:
         raise BadImage("is empty")
-    try:
-        image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-        upright = image.getexif().get(_ORIENTATION, 1) == 1
-    except UnidentifiedImageError:
-        raise BadImage("is no JPEG and no PNG image") from None
-    except Exception as error:  # Hostile bytes raise what they like.
-        raise BadImage(f"{type(error).__name__}: {error}") from None
+    image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
     if image.mode not in _MODES:
         raise BadImage(f"expected RGB, grey or a palette, 8 bits. Received: mode {image.mode}")
     # Pillow cuts 16-bit colours down to 8 without a word. The byte is IHDR's depth.
@@ -375,22 +384,18 @@ def _open(data: bytes) -> tuple[Image.Image, bool]:
         raise BadImage("expected 8 bits a channel. Received: 16")
     if getattr(image, "n_frames", 1) > 1:
         raise BadImage(f"expected one image. Received: {image.n_frames} in one file")
-    return image, upright
+    return image, image.getexif().get(_ORIENTATION, 1) == 1
 
 
+@_refusal()
 def _decode(image: Image.Image) -> np.ndarray:
     """Decodes an image to upright RGB, `(height, width, 3)` uint8, without changing a colour."""
-    try:
-        image = ImageOps.exif_transpose(image)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            if image.getchannel("A").getextrema()[0] < 255:
-                raise BadImage("expected an opaque image. Received: transparent pixels")
-        return np.asarray(image.convert("RGB"))
-    except BadImage:
-        raise
-    except Exception as error:
-        raise BadImage(f"{type(error).__name__}: {error}") from None
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < 255:
+            raise BadImage("expected an opaque image. Received: transparent pixels")
+    return np.asarray(image.convert("RGB"))
 
 
 def _crop(
@@ -424,13 +429,14 @@ def _crop(
 
 
 @contextlib.contextmanager
-def _hostile_input() -> Iterator[None]:
+def hostile_input() -> Iterator[None]:
     """Makes the image libraries refuse bombs, and raise where they would only warn."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit

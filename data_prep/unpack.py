@@ -254,11 +254,11 @@ def _unpack(archive: Path, content: Path, limits: Limits) -> None:
 
 @contextlib.contextmanager
 def _open_folder(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY) if transfer.fcntl else -1
+    descriptor = -1 if _WINDOWS else os.open(path, os.O_RDONLY)  # Windows opens no folders
     try:
         yield descriptor
     finally:
-        if transfer.fcntl:
+        if not _WINDOWS:
             os.close(descriptor)
 
 
@@ -266,7 +266,7 @@ def _open_folder(path: Path) -> Iterator[int]:
 def _work_folder(destination: Path) -> Iterator[Path]:
     """A fresh folder beside the destination, gone afterwards; removes those of killed runs."""
     prefix, suffix = f".{destination.name}-", ".unpacking"
-    if transfer.fcntl:
+    if not _WINDOWS:
         for old in destination.parent.glob(f"{prefix}*{suffix}"):
             with _open_folder(old) as descriptor:
                 if transfer.lock(descriptor):
@@ -350,6 +350,6 @@ def extract(
             raise cli.Failure(f"{destination} has come into being meanwhile and is left alone")
         os.rename(root, destination)
         with _open_folder(destination.parent) as descriptor:
-            if transfer.fcntl:
+            if not _WINDOWS:
                 os.fsync(descriptor)
     return counts

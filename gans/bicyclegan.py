@@ -577,8 +577,8 @@ def check_settings(settings: dict):
     scales, filters = settings["discriminator_scales"], settings["discriminator_filters"]
     if not 1 <= scales <= 3 or filters < 2 ** (scales - 1):
         raise ValueError(
-            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible that "
-            f"often. Received: {scales} scales, {filters} filters"
+            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible "
+            f"that often. Received: {scales} scales, {filters} filters"
         )
     for name in ("lambda_image", "lambda_latent", "lambda_kl", "learning_rate", "init_gain"):
         if settings[name] < 0:

@@ -1,4 +1,4 @@
-"""Paints sketches with a trained BicycleGAN: many bags of one sketch, or one in the style of a photo.
+"""Paints sketches with a trained BicycleGAN: many bags of one sketch, or the style of a photo.
 
     python scripts/translate.py --run_dir=runs/bicyclegan --input=sketch.png --output=out
     python scripts/translate.py ... --style=photo.png                 # the style of that photo
@@ -163,7 +163,7 @@ def read_image(path: Path, channels: int, size: int | None = None):
 
 
 def paint(gan, image, z):
-    """One sketch `(height, width, channels)` in the styles `(n, latent_dim)`: `(n, height, width, channels)`.
+    """One sketch `(height, width, channels)` in n styles: `(n, height, width, channels)`.
 
     The generator is convolutional but for the U-Net's need of sides that halve evenly: the sketch
     is padded with white to the next such size, painted by a generator of that size with the same
@@ -190,7 +190,7 @@ def paint(gan, image, z):
 
 
 def spherical(start, end, share: float):
-    """The code at `share` of the way along the arc between two: as likely under N(0, 1) as they are."""
+    """The code at `share` of the way along the arc between two, as likely as they are."""
     import numpy as np
 
     cosine = np.dot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))

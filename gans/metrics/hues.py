@@ -57,10 +57,10 @@ def hues_per_sketch(samples: np.ndarray, hues: list[float]) -> float:
 
 
 def hue_kept(photos: np.ndarray, reconstructions: np.ndarray, hues: list[float]) -> float:
-    """Share of the coloured photos whose reconstruction has the same hue; NaN if none is coloured."""
+    """Share of the coloured photos whose reconstruction has the same hue; NaN if none is."""
     wanted = dominant_hues(photos, hues)
     received = dominant_hues(reconstructions, hues)
     coloured = wanted != NEUTRAL
-    return (
-        float(np.mean(received[coloured] == wanted[coloured])) if coloured.any() else float("nan")
-    )
+    if not coloured.any():
+        return float("nan")
+    return float(np.mean(received[coloured] == wanted[coloured]))

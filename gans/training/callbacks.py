@@ -62,8 +62,8 @@ class StopOnNonFinite(StepCallback):
         path = self.run.path / "nan_report.json"
         write_atomically(path, json.dumps(report, indent=2) + "\n")
         raise cli.Failure(
-            f"{', '.join(bad)} not finite at step {step}; the last checkpoint is from before, see {path}. "
-            "A lower --learning_rate is the usual cure",
+            f"{', '.join(bad)} not finite at step {step}; the last checkpoint is from before, see "
+            f"{path}. A lower --learning_rate is the usual cure",
             exit_code=3,
         )
 

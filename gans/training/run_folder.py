@@ -67,8 +67,8 @@ class RunFolder:
         if not self.config_file.exists():
             if self.path.is_dir() and any(name != "lock" for name in os.listdir(self.path)):
                 raise cli.UsageError(
-                    f"--run_dir expects a new folder or that of a run. Received: {self.path}, which "
-                    "holds other files"
+                    f"--run_dir expects a new folder or that of a run. Received: {self.path}, "
+                    "which holds other files"
                 )
             return
         begun, now = (
@@ -119,8 +119,8 @@ class RunFolder:
             added, removed = fingerprint.keys() - begun.keys(), begun.keys() - fingerprint.keys()
             changed = sum(begun[name] != fingerprint[name] for name in begun.keys() & fingerprint)
             raise cli.UsageError(
-                f"{self.path} was begun with other training data. Received: {len(added)} files added, "
-                f"{len(removed)} removed, {changed} changed"
+                f"{self.path} was begun with other training data. Received: {len(added)} files "
+                f"added, {len(removed)} removed, {changed} changed"
             )
 
     @contextlib.contextmanager

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageFilter
 from scipy import stats
 
-from data_prep import toy_fashion
+from data_prep import toy_factors, toy_fashion
 from data_prep.toy_fashion import DOMAINS, HUES, KINDS, NEUTRALS, Factors, draw, generate
 from gans.training.cli import UsageError
 
@@ -95,8 +95,8 @@ def tiny(tmp_path_factory) -> Path:
 def test_palette_is_unambiguous():
     assert len(HUES) == 8
     assert sorted(HUES.values()) == list(range(0, 360, 45))
-    named = {**NEUTRALS, **toy_fashion.PATTERN_COLOURS, "lining": toy_fashion.LINING}
-    named |= {k: v for k, v in toy_fashion.CONTRASTS.items() if v}
+    named = {**NEUTRALS, **toy_factors.PATTERN_COLOURS, "lining": toy_factors.LINING}
+    named |= {k: v for k, v in toy_factors.CONTRASTS.items() if v}
     assert all(colorsys.rgb_to_hsv(*colour)[1] < 0.25 for colour in named.values())
 
 
@@ -137,7 +137,7 @@ def test_every_argument_of_a_draw_counts():
         for domain in DOMAINS
         for seed in range(3)
         for index in range(5)
-        for split in toy_fashion.SPLITS
+        for split in toy_factors.SPLITS
     ]
     assert len({factors.grain for factors in drawn}) == len({f.width for f in drawn}) == 60
     assert drawn[0] == toy_fashion.sample_factors("bags", 0, 0)

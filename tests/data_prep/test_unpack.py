@@ -1,0 +1,239 @@
+import gzip
+import os
+import stat
+import tarfile
+import tracemalloc
+import zipfile
+
+import pytest
+
+from data_prep import unpack
+from gans.training import cli
+
+MIB = 1 << 20
+
+pytestmark = pytest.mark.usefixtures("calls")
+
+
+# Hostile archives. Each function makes (TarInfo or name, bytes) members.
+
+
+def link(name, target, kind=tarfile.SYMTYPE):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info, b""
+
+
+def special(name, kind):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    return info, b""
+
+
+GOOD = ("set/train/1.jpg", b"image")
+HOSTILE_TARS = {
+    "parent": ([("set/../../x", b"")], r"'set/../../x' leads out of its folder"),
+    "absolute": ([("/tmp/x", b"")], "'/tmp/x' has an absolute path"),
+    "drive": ([("C:x.jpg", b"")], "drive letter"),
+    "backslash": ([("set\\..\\x.jpg", b"")], "backslash"),
+    "control character": ([("set/a\nb.jpg", b"")], r"control characters"),
+    "right to left": ([("set/gpj\u202e.exe", b"")], "control characters"),
+    "bytes": ([("set/\udcff.jpg", b"")], "undecodable bytes"),
+    "link": ([link("set/train/l", "/tmp"), ("set/train/l/x", b"")], "is a link to '/tmp'"),
+    "inner link": ([link("set/l.jpg", "train/1.jpg")], "is a link to 'train/1.jpg'"),
+    "hard link": ([link("set/h", "/etc/passwd", tarfile.LNKTYPE)], "is a link to '/etc/passwd'"),
+    "device": ([special("set/null", tarfile.CHRTYPE)], "is a device"),
+    "sparse": ([special("set/holes.jpg", tarfile.GNUTYPE_SPARSE)], "is an entry of type b'S'"),
+    "pipe": ([special("set/pipe", tarfile.FIFOTYPE)], "is a device"),
+    "long part": ([("set/" + "a" * 256, b"")], "too long a name"),
+    "long path": ([("set/" + "ab/" * 400 + "x", b"")], "too long a name"),
+    "twice": ([GOOD], "falls together with 'set/train/1.jpg'"),
+    "twice by detour": ([("./set//train/./1.jpg", b"")], "falls together with"),
+    "one letter twice": ([("x", b""), ("x", b"")], "'x' falls together with 'x'"),
+    "case": ([("set/TRAIN/2.jpg", b"")], "'set/TRAIN/2.jpg' falls together with 'set/train/'"),
+    "sharp s": ([("set/ß.jpg", b""), ("set/SS.jpg", b"")], "falls together with"),
+    "unicode form": ([("set/\u00e9.jpg", b""), ("set/e\u0301.jpg", b"")], "falls together with"),
+    "file as folder": ([("set/train/1.jpg/x", b"")], "falls together with 'set/train/1.jpg'"),
+    "folder as file": ([("set/train", b"")], "falls together with 'set/train/'"),
+    "no name": ([("./", b"")], "has no name"),
+    "zeros": ([("set/zeros", bytes(20 * MIB))], "brings the total to 20,971,525 bytes"),
+    "many": ([(f"set/{i}", b"") for i in range(60)], "is one more than the 50 allowed"),
+    "large": ([("set/large", os.urandom(2000))], "has 2,000 bytes, 1,000 allowed"),
+}
+
+
+def symlink_in_zip():
+    info = zipfile.ZipInfo("set/link")
+    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+def with_zero_byte():
+    info = zipfile.ZipInfo("set/a.jpg")
+    info.filename = "set/a.jpg\0.exe"  # the constructor would cut it
+    return info
+
+
+BOTH = ["parent", "absolute", "drive", "backslash", "twice", "case", "zeros", "many", "large"]
+HOSTILE_ZIPS = {case: HOSTILE_TARS[case] for case in BOTH} | {
+    "link": ([(symlink_in_zip(), "/etc/passwd")], "is a link or device"),
+    "zero byte": ([(with_zero_byte(), b"")], "control characters"),
+    "lzma": ([], "compressed in an unusual way"),
+}
+LIMITS = {"many": unpack.Limits(members=50), "large": unpack.Limits(file_bytes=1000)}
+
+
+def assert_refused(archive, tmp_path, message, limits):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(cli.Failure, match=message) as refusal:
+        unpack.extract(archive, tmp_path / "out", limits=limits)
+    assert str(archive) in str(refusal.value)
+    assert sorted(tmp_path.rglob("*")) == before  # neither the folder, nor anything beside it
+
+
+@pytest.mark.parametrize("case", HOSTILE_TARS)
+def test_hostile_tar_is_refused_whole(tmp_path, case, pack):
+    members, message = HOSTILE_TARS[case]
+    archive = tmp_path / "set.tar.gz"
+    archive.write_bytes(pack("tar", [GOOD, *members]))
+    limits = LIMITS.get(case, unpack.Limits())
+    assert_refused(archive, tmp_path, f"refused, nothing was kept; member .*{message}", limits)
+
+
+@pytest.mark.parametrize("case", HOSTILE_ZIPS)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_hostile_zip_is_refused_whole(tmp_path, case, pack):
+    members, message = HOSTILE_ZIPS[case]
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(pack("zip", [GOOD, *members]))
+    if case == "lzma":
+        with zipfile.ZipFile(archive, "a", zipfile.ZIP_LZMA) as file:
+            file.writestr("set/2.jpg", b"image")
+    limits = LIMITS.get(case, unpack.Limits())
+    assert_refused(archive, tmp_path, f"refused, nothing was kept; member .*{message}", limits)
+
+
+def raw_header(size, kind=tarfile.REGTYPE):
+    info = tarfile.TarInfo("set/train/2.jpg")
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+MEMBER = raw_header(5) + b"image".ljust(512, b"\0")
+BROKEN_TARS = {
+    "a long name of gigabytes": raw_header(1 << 33, tarfile.GNUTYPE_LONGNAME),
+    "a record of gigabytes": raw_header(1 << 33, tarfile.XHDTYPE),
+    "a record of negative size": raw_header(-1024, tarfile.XHDTYPE),
+    "a member of negative size": raw_header(-1024),
+    "a member of exabytes": raw_header(1 << 62),
+    "a broken header": MEMBER + bytes([1]) * 512 + MEMBER + bytes(1024),
+    "a broken last header": MEMBER + bytes([1]) * 512,
+    "something after the end": MEMBER + bytes(1024) + MEMBER,
+    "megabytes after the end": MEMBER + bytes(2 * MIB),
+    "half a file": MEMBER[:514],
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_TARS)
+def test_broken_tar_is_refused(tmp_path, case):
+    archive = tmp_path / "set.tar.gz"
+    archive.write_bytes(gzip.compress(BROKEN_TARS[case]))
+    assert_refused(archive, tmp_path, "damaged or cut off|refused", unpack.Limits())
+
+
+@pytest.mark.parametrize("size", [32 * MIB, -1024])
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_header_bomb_takes_no_memory(tmp_path, kind, size):
+    archive = tmp_path / "set.tar.gz"
+    archive.write_bytes(gzip.compress(raw_header(size, kind) + bytes(32 * MIB)))
+    tracemalloc.start()
+    assert_refused(archive, tmp_path, "a header of [-0-9,]+ bytes", unpack.Limits())
+    assert tracemalloc.get_traced_memory()[1] < 8 * MIB
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_archive_cut_anywhere_or_with_a_byte_changed_is_refused(tmp_path, pack, kind):
+    body = pack(kind, [GOOD, ("set/train/2.jpg", os.urandom(3000))])
+    archive = tmp_path / "archive"
+    for cut in (30, len(body) // 2, len(body) - 8, len(body) - 1):
+        archive.write_bytes(body[:cut])
+        assert_refused(archive, tmp_path, "damaged or cut off", unpack.Limits())
+    middle = len(body) // 2
+    archive.write_bytes(body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :])
+    assert_refused(archive, tmp_path, "damaged or cut off", unpack.Limits())
+
+
+def test_zip_that_claims_more_than_it_holds_is_refused(tmp_path, pack):
+    body = bytearray(pack("zip", [GOOD]))
+    size = body.index(b"PK\1\2") + 24  # in the list of members, where zipfile takes it from
+    assert body[size] == len(GOOD[1])
+    body[size] += 1
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(body)
+    assert_refused(archive, tmp_path, "'set/train/1.jpg' ends after 5 bytes", unpack.Limits())
+
+
+@pytest.mark.parametrize(("field", "value"), [(16, b"\0\0\0\x7f"), (12, b"\xff\xff\0\0")])
+def test_zip_with_offsets_before_its_start_is_refused(tmp_path, field, value, pack):
+    body = bytearray(pack("zip", [GOOD]))
+    end = body.rindex(b"PK\5\6") + field  # offset and size of the list of members
+    body[end : end + 4] = value
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(body)
+    assert_refused(archive, tmp_path, "damaged or cut off", unpack.Limits())
+
+
+def test_zip_without_names_is_refused(tmp_path, pack):
+    body = bytearray(pack("zip", [GOOD]))
+    length = body.index(b"PK\1\2") + 28
+    body[length], body[length + 4] = 0, body[length]  # the name becomes a comment
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(body)
+    assert_refused(archive, tmp_path, "damaged or cut off|has no name", unpack.Limits())
+
+
+def test_zip_with_an_endless_list_of_members_is_refused(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(unpack, "_DIRECTORY_BYTES", 4096)
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(pack("zip", (f"set/{i}", b"") for i in range(100)))
+    assert_refused(archive, tmp_path, "a list of members of [0-9,]+ bytes", unpack.Limits())
+
+
+def test_folder_gets_its_name_when_all_is_on_the_disk(tmp_path, calls, pack):
+    archive = tmp_path / "set"
+    archive.write_bytes(pack("zip", [GOOD]))
+    unpack.extract(archive, tmp_path / "out")
+    assert calls == ["sync", "rename"]
+
+
+def test_what_systems_leave_behind_is_left_out_and_the_top_folder_may_miss(tmp_path, pack, contents):
+    litter = ["__MACOSX/train/._1.jpg", "train/._1.jpg", "train/.DS_Store", "train/Thumbs.db"]
+    kept = {"train/1.jpg": b"a", "train/2013-11-08 16:45:24.jpg": b"b", "notes/é.txt": b"c"}
+    archive = tmp_path / "set"
+    archive.write_bytes(pack("zip", [*kept.items(), *((name, b"?") for name in litter)]))
+    counts = unpack.extract(archive, tmp_path / "out", ("train",))
+    assert contents(tmp_path / "out") == kept
+    assert counts == {"train": 2, "notes": 1}
+
+
+def test_top_folder_of_any_name_becomes_the_set(tmp_path, pack, contents):
+    top = tarfile.TarInfo("./other name/")
+    top.type = tarfile.DIRTYPE
+    archive = tmp_path / "set"
+    archive.write_bytes(pack("tar", [(top, b""), ("./other name/train/1.jpg", b"a")]))
+    assert unpack.extract(archive, tmp_path / "out", ("train",)) == {"train": 1}
+    assert contents(tmp_path / "out") == {"train/1.jpg": b"a"}
+
+
+def test_archive_of_something_else_is_refused(tmp_path, pack):
+    archive = tmp_path / "set"
+    archive.write_bytes(pack("tar", [("set/trainA/1.jpg", b"a")]))
+    before = sorted(os.listdir(tmp_path))
+    message = r"expected files in trainB. Received: \{'trainA': 1\}"
+    with pytest.raises(cli.Failure, match=message):
+        unpack.extract(archive, tmp_path / "out", ("trainA", "trainB"))
+    archive.write_bytes(b"BM bitmap")
+    with pytest.raises(cli.Failure, match="expected a .tar.gz or .zip archive"):
+        unpack.extract(archive, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == before
