@@ -23,11 +23,12 @@ The command given again goes on where it was interrupted, in whatever way: all t
 verified by its SHA-256 in <_dir_>.image_split.jsonl, and kept. If there are files that this tool
 did not write, or that were changed since, it refuses to start. It never deletes them.
 
-PyTurboJPEG with the system's libjpeg-turbo cuts a JPEG in 0.3 ms (`pip install 'gans[split]'`);
-without them all becomes PNG. The other libraries: jpeglib takes 4 ms, the wheel turbojpeg contains
-a beta of libjpeg-turbo, simplejpeg does not crop. One thread of a Zen 5 core, edges2handbags,
-images/s: 2,100 with `--format=jpeg`, 1,050 with auto, 900 with png; the article's loop, which
-decodes and encodes with Pillow, 1,300, off by up to 52 of 255. Threads scale like processes (1.8 on
+PyTurboJPEG with the system's libjpeg-turbo cuts a JPEG in 0.3 ms, and isal compresses PNGs four
+times as fast as zlib (`pip install 'gans[split]'`); without the former all becomes PNG. The other
+libraries: jpeglib takes 4 ms, the wheel turbojpeg contains a beta of libjpeg-turbo, simplejpeg does
+not crop. One thread of a Zen 5 core on edges2handbags, images/s (benchmarks/image_split.py): 2,200
+with `--format=jpeg`, 1,250 with auto and with png; the article's loop, which decodes and encodes,
+1,300 with Pillow and 900 with imageio, off by up to 52 of 255. Threads scale like processes (1.7 on
 two cores) and die with a kill. The 138,567 images of edges2handbags take about two minutes.
 """
 
@@ -59,7 +60,7 @@ try:
 except ImportError:
     import zlib as deflate
 try:
-    from turbojpeg import TurboJPEG, tjMCUWidth
+    from turbojpeg import TJPF_RGB, TurboJPEG, tjMCUWidth
 except ImportError:
     TurboJPEG = None
 try:
@@ -302,21 +303,23 @@ def cut(data: bytes, format: str = "auto", any_aspect: bool = False) -> Pair:
         BadImage: The bytes are no such image, or it cannot be cut so.
     """
     image, upright = _open(data)
-    pixels = None if upright else _decode(image)
+    turbo = load_turbojpeg() if image.format == "JPEG" and upright else None
+    pixels = None if upright else _decode(image, data, turbo)
     width, height = image.size if pixels is None else pixels.shape[1::-1]
     if width % 2 or not (any_aspect or width == 2 * height):
         expected = "an even width" if any_aspect else "a width of twice the height"
         raise BadImage(f"expected {expected}. Received: {width}x{height}")
     half = width // 2
-    turbo = load_turbojpeg() if image.format == "JPEG" and upright and format != "png" else None
-    if turbo and (halves := _crop(turbo, data, half, height, exactly=format == "auto")):
-        return Pair(*halves, ".jpg", half, height)
+    if turbo and format != "png":
+        halves = _crop(turbo, data, half, height, exactly=format == "auto")
+        if halves:
+            return Pair(*halves, ".jpg", half, height)
     if format == "jpeg":
         raise BadImage(
             "expected an upright JPEG that can be cut in the middle without decoding. "
             f"Received: {width}x{height} {image.format}; --format=auto makes PNG of it"
         )
-    pixels = _decode(image) if pixels is None else pixels
+    pixels = _decode(image, data, turbo) if pixels is None else pixels
     a, b = encode_png(pixels[:, :half]), encode_png(pixels[:, half:])
     return Pair(a, b, ".png", half, height)
 
@@ -388,8 +391,11 @@ def _open(data: bytes) -> tuple[Image.Image, bool]:
 
 
 @_refusal()
-def _decode(image: Image.Image) -> np.ndarray:
+def _decode(image: Image.Image, data: bytes, turbo: "TurboJPEG | None") -> np.ndarray:
     """Decodes an image to upright RGB, `(height, width, 3)` uint8, without changing a colour."""
+    if turbo:
+        with contextlib.suppress(OSError):  # Not for libjpeg-turbo: Pillow has the last word.
+            return turbo.decode(data, TJPF_RGB)  # Pillow's pixels in half of its time.
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -398,6 +404,7 @@ def _decode(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
+@_refusal()
 def _crop(
     turbo: "TurboJPEG", data: bytes, half: int, height: int, exactly: bool
 ) -> tuple[bytes, bytes] | None:
@@ -407,7 +414,7 @@ def _crop(
         Both halves, or None if the cut is not on the border of a minimum coded unit, or if
         `exactly` is asked for and a half decodes differently from the source.
     """
-    try:
+    with contextlib.suppress(OSError):  # Not for libjpeg-turbo: Pillow has the last word.
         unit = tjMCUWidth[turbo.decode_header(data)[2]]
         if half % unit:
             return None
@@ -416,16 +423,13 @@ def _crop(
         # Whether that changed a pixel shows in one unit on either side of the cut.
         strips = [(half - unit, 0, 2 * unit, height)]
         strips += [(half - unit, 0, unit, height), (half, 0, unit, height)]
-        parts = turbo.crop_multiple(data, boxes + strips * exactly, copynone=True)
+        a, b, *strips = turbo.crop_multiple(data, boxes + strips * exactly, copynone=True)
         if exactly:
-            whole, left, right = map(turbo.decode, parts[2:])
+            whole, left, right = map(turbo.decode, strips)
             if not np.array_equal(whole, np.hstack([left, right])):
                 return None
-        return parts[0], parts[1]
-    except UserWarning as warning:  # What libjpeg-turbo would mend, such as a missing end.
-        raise BadImage(str(warning)) from None
-    except OSError:  # Nothing for libjpeg-turbo: Pillow has the last word.
-        return None
+        return a, b
+    return None
 
 
 @contextlib.contextmanager

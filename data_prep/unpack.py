@@ -226,7 +226,8 @@ def _unpack(archive: Path, content: Path, limits: Limits) -> None:
     allowed = min(limits.total_bytes, (16 << 20) + limits.ratio * archive.stat().st_size)
     spelt: dict[str, str] = {}
     total = 0
-    with transfer.progress(f"unpacking {archive.name}", None, unit=" files") as bar:
+    bar = transfer.progress(f"unpacking {archive.name}", None, unit=" files")
+    with contextlib.closing(members), bar:  # a refusal closes the archive too
         for count, member in enumerate(members, 1):
             is_file = member.kind == "file"
             try:

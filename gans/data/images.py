@@ -1,6 +1,7 @@
 """Image files: found, checked and named before any training, decoded and written."""
 
 import os
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +12,9 @@ from PIL import Image
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 
 # What a file header may claim before it counts as a decompression bomb (Pillow's own limit is 89
-# MP).
+# MP); up to twice as much Pillow would only warn.
 Image.MAX_IMAGE_PIXELS = 64_000_000
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 class DataError(Exception):
@@ -31,11 +33,14 @@ def list_images(folder: Path) -> list[str]:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Opens a JPEG or PNG; nothing else, and nothing larger than 64 megapixels, is ever decoded."""
-    image = Image.open(path, formats=["JPEG", "PNG"])
-    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        raise ValueError(f"{image.width}x{image.height} pixels are more than 64 megapixels")
-    return image
+    """Opens a JPEG or PNG; nothing else, and nothing larger than 64 megapixels, is ever decoded.
+
+    Raises `OSError`, `SyntaxError` or `ValueError`.
+    """
+    try:
+        return Image.open(path, formats=["JPEG", "PNG"])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError("more than 64 megapixels") from None
 
 
 def check_images(paths: list[Path]) -> list[tuple[int, int]]:
@@ -48,12 +53,15 @@ def check_images(paths: list[Path]) -> list[tuple[int, int]]:
         try:
             with open_image(path) as image:
                 if image.mode not in ("L", "RGB"):
-                    return f"{path.name} (colour mode {image.mode})"
-                if image.getexif().get(0x0112, 1) != 1:
-                    return f"{path.name} (to be rotated by its EXIF tag)"
+                    return f"{path} (colour mode {image.mode})"
+                # Not `image.getexif`: a PNG's decodes all of it, in search of a tag at its end.
+                if Image.Image.getexif(image).get(0x0112, 1) != 1:
+                    return f"{path} (to be rotated by its EXIF tag)"
                 return image.size
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return f"{path.name} (no JPEG or PNG image)"
+        except (OSError, SyntaxError):
+            return f"{path} (no JPEG or PNG image)"
+        except ValueError as error:
+            return f"{path} ({error})"
 
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(check, paths))

@@ -6,9 +6,9 @@ import math
 import keras
 import tensorflow as tf
 
-# With this many output positions or fewer, gathering the patches and multiplying matrices beats
-# oneDNN's convolution, which reorders the whole kernel at each call
-# (benchmarks/bicyclegan_step.py).
+# A kernel of this many weights, at this many positions of the smaller map or fewer, is multiplied as a
+# matrix: oneDNN's convolution reorders the whole kernel at each call (benchmarks/bicyclegan_step.py).
+MATMUL_KERNEL = 2**20
 MATMUL_POSITIONS = 256
 # From this many values per image on, oneDNN's fused batch normalisation, image by image, beats
 # moments.
@@ -251,51 +251,66 @@ def normalization(norm: str):
 
 
 def convolve(inputs, kernel, strides: int, padding: int):
-    """`tf.nn.conv2d` with symmetric padding; a product of matrices where the maps are small."""
+    """`tf.nn.conv2d` with symmetric padding; a product of matrices where that is faster."""
+    size, filters = kernel.shape[0], kernel.shape[3]
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    size, channels, filters = kernel.shape[0], kernel.shape[2], kernel.shape[3]
-    height, width = (
-        None if side is None else (side + 2 * padding - size) // strides + 1
-        for side in inputs.shape[1:3]
-    )
-    if height is None or width is None or height * width > MATMUL_POSITIONS or size == 1:
-        # oneDNN has the gradients of "SAME" and "VALID", not those of explicit paddings.
-        if (
-            height is not None
-            and 2 * padding == size - strides
-            and not inputs.shape[1] % strides
-            and not inputs.shape[2] % strides
-        ):
-            return tf.nn.conv2d(inputs, kernel, strides, "SAME")
+    height, width = inputs.shape[1:3]
+    if height is None or width is None or height % strides or width % strides:
         return tf.nn.conv2d(tf.pad(inputs, sides), kernel, strides, "VALID")
-    patches = tf.image.extract_patches(
-        tf.pad(inputs, sides), [1, size, size, 1], [1, strides, strides, 1], [1, 1, 1, 1], "VALID"
-    )
-    rows = tf.reshape(patches, [-1, size * size * channels])
-    outputs = tf.matmul(rows, tf.reshape(kernel, [-1, filters]))
-    return tf.reshape(outputs, [-1, height, width, filters])
+    positions = (height // 2) * (width // 2)
+    if (size, strides, padding) == (4, 2, 1) and multiplies_matrices(positions, kernel):
+        rows = tf.reshape(gather_patches(inputs), [-1, kernel.shape.num_elements() // filters])
+        outputs = tf.matmul(rows, tf.reshape(kernel, [-1, filters]))
+        return tf.reshape(outputs, [-1, height // 2, width // 2, filters])
+    # oneDNN has the gradients of "SAME" and "VALID", not those of explicit paddings.
+    if 2 * padding == size - strides:
+        return tf.nn.conv2d(inputs, kernel, strides, "SAME")
+    return tf.nn.conv2d(tf.pad(inputs, sides), kernel, strides, "VALID")
 
 
 def convolve_transpose(inputs, kernel):
     """`tf.nn.conv2d_transpose` with kernel 4, stride 2, padding 1, likewise."""
     height, width, channels = inputs.shape[1:]
     filters = kernel.shape[2]
-    if height is None or width is None or 4 * height * width > MATMUL_POSITIONS:
+    if height is None or width is None or not multiplies_matrices(height * width, kernel):
         shape = tf.shape(inputs)
         doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]
         return tf.nn.conv2d_transpose(inputs, kernel, doubled, 2, "SAME")
     rows = tf.reshape(inputs, [-1, channels])
     patches = tf.matmul(rows, tf.reshape(kernel, [-1, channels]), transpose_b=True)
-    # Output row 2 i + k - 1 gets the product of input row i and kernel row k = 2 p + q: the 4x4
-    # patch of a pixel is 2x2 blocks (p) of 2x2 pixels (q), and block p of pixel i lies on block i +
-    # p.
-    patches = tf.reshape(patches, [-1, height, width, 2, 2, 2, 2, filters])
-    blocks = []
+    return add_patches(tf.reshape(patches, [-1, height, width, 16 * filters]))
+
+
+def multiplies_matrices(positions: int, kernel) -> bool:
+    """Whether the kernel is large against the map of the shorter side."""
+    return positions <= MATMUL_POSITIONS and kernel.shape.num_elements() >= MATMUL_KERNEL
+
+
+@tf.custom_gradient
+def gather_patches(inputs):
+    """The 4x4 patch at every second pixel: `(n, 2 h, 2 w, c)` to `(n, h, w, 16 c)`."""
+    padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    patches = tf.image.extract_patches(
+        padded, [1, 4, 4, 1], [1, 2, 2, 1], [1, 1, 1, 1], padding="VALID"
+    )
+    return patches, add_patches
+
+
+@tf.custom_gradient
+def add_patches(patches):
+    """The sum of overlapping 4x4 patches, the transpose of `gather_patches`.
+
+    Output row 2 i + k - 1 gets row k = 2 p + q of patch i: a patch is 2x2 blocks (p) of 2x2 pixels
+    (q), and block p of patch i lies on block i + p.
+    """
+    _, height, width, size = patches.shape
+    blocks = tf.reshape(patches, [-1, height, width, 2, 2, 2, size // 8])
+    shifted = []
     for p in range(2):
         for r in range(2):
-            block = tf.reshape(patches[:, :, :, p, :, r], [-1, height, width, 4 * filters])
-            blocks.append(tf.pad(block, [[0, 0], [p, 1 - p], [r, 1 - r], [0, 0]]))
-    return tf.nn.depth_to_space(tf.add_n(blocks), 2)[:, 1:-1, 1:-1]
+            block = tf.reshape(blocks[:, :, :, p, :, r], [-1, height, width, size // 4])
+            shifted.append(tf.pad(block, [[0, 0], [p, 1 - p], [r, 1 - r], [0, 0]]))
+    return tf.nn.depth_to_space(tf.add_n(shifted), 2)[:, 1:-1, 1:-1], gather_patches
 
 
 def average_shifts(kernel):

@@ -151,12 +151,22 @@ class Samples(StepCallback):
 class Save(StepCallback):
     """A checkpoint every `every` steps and at the last one."""
 
-    def __init__(self, start_step: int, checkpoints: Checkpoints, every: int, last_step: int):
+    def __init__(
+        self,
+        start_step: int,
+        checkpoints: Checkpoints,
+        writer: tf.summary.SummaryWriter,
+        every: int,
+        last_step: int,
+    ):
         super().__init__(start_step)
-        self.checkpoints, self.every, self.last_step = checkpoints, every, last_step
+        self.checkpoints, self.writer = checkpoints, writer
+        self.every, self.last_step = every, last_step
 
     def on_step(self, step, losses):
         if step % self.every == 0 or step == self.last_step:
+            # Steps up to the checkpoint are not done again: a kill must not take their events.
+            self.writer.flush()
             self.checkpoints.save(step)
 
 
@@ -186,7 +196,8 @@ class StopOnSignal(StepCallback):
 
     def _receive(self, number, _):
         self.received = number
-        signal.signal(number, signal.SIG_DFL)
+        for either in self.previous:
+            signal.signal(either, signal.SIG_DFL)
         print("\nstopping after this step; once more to stop at once", file=sys.stderr)
 
     def on_step(self, step, losses):
@@ -202,15 +213,19 @@ class StopOnSignal(StepCallback):
 
 
 class Profile(StepCallback):
-    """TensorFlow's profiler over steps `first` to `last` of this process, into `logs/`."""
+    """TensorFlow's profiler over steps `first` to `last` of this process, into `logs/`; to the end
+    of the run where that comes before.
+    """
 
-    def __init__(self, start_step: int, run: RunFolder, first: int, last: int):
+    def __init__(self, start_step: int, run: RunFolder, first: int, last: int, last_step: int):
         super().__init__(start_step)
         self.run = run
-        self.first, self.last = start_step + first, start_step + last
+        self.first, self.last = start_step + first, min(start_step + last, last_step)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.step + 1 == self.first:
+            tf.profiler.experimental.start(str(self.run.logs))
 
     def on_step(self, step, losses):
-        if step == self.first - 1:
-            tf.profiler.experimental.start(str(self.run.logs))
-        if step == self.last:
+        if self.first <= self.last == step:
             tf.profiler.experimental.stop()

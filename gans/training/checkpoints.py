@@ -81,7 +81,7 @@ class Checkpoints:
                 "the earlier ones are untouched",
                 exit_code=4,
             ) from None
-        self._prune()
+        self._prune(step)
 
     def restore(self) -> int:
         """Fills the model from the newest sound checkpoint and returns its step; 0 where none was
@@ -111,9 +111,10 @@ class Checkpoints:
         for path in (*self.folder.glob("tmp-*"), *self.folder.glob("replaced-*")):
             shutil.rmtree(path)
 
-    def _prune(self):
+    def _prune(self, newest: int):
         self.remove_strays()
-        for step in self.steps()[: -self.keep]:
+        # A later one is damaged, or the run would have gone on from it: it must push nothing out.
+        for step in [step for step in self.steps() if step <= newest][: -self.keep]:
             shutil.rmtree(self.folder / f"step-{step:08d}")
 
 
@@ -127,10 +128,12 @@ def find_fault(path: Path) -> str | None:
     """What is wrong with a checkpoint, in words, or None."""
     try:
         files = json.loads((path / "manifest.json").read_text())["files"]
+        if not files:
+            return "no files in manifest"
         for name, expected in files.items():
             if describe(path / name) != expected:
                 return f"sha256 of {name} differs"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{type(error).__name__} in manifest"
     return None
 

@@ -85,11 +85,11 @@ def train(
             StopOnNonFinite(step, run),
             Log(step, run, writer, log_every, images_per_step),
             Samples(step, run, writer, sample_every or steps_per_epoch, last_step, preview_batch),
-            Save(step, checkpoints, checkpoint_every or steps_per_epoch, last_step),
+            Save(step, checkpoints, writer, checkpoint_every or steps_per_epoch, last_step),
             stop,
         ]
         if profile:
-            callbacks.append(Profile(step, run, *profile))
+            callbacks.append(Profile(step, run, *profile, last_step))
         epoch, done = divmod(step, steps_per_epoch)
         options = {
             "callbacks": callbacks,

@@ -48,7 +48,7 @@ class RunFolder:
         """The settings that the run was begun with. Raises `UsageError` where there is no run."""
         try:
             return json.loads(self.config_file.read_text(encoding="utf-8"))["settings"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             received = "no readable config.json" if self.path.is_dir() else "no such folder"
             raise cli.UsageError(
                 f"expected the folder of a run. Received: {self.path} ({received})"
@@ -65,7 +65,9 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise cli.UsageError(f"--run_dir expects a folder. Received: the file {self.path}")
         if not self.config_file.exists():
-            if self.path.is_dir() and any(name != "lock" for name in os.listdir(self.path)):
+            # What a process leaves that was killed before it had written its settings.
+            begun = {"lock", ".config.json.tmp"}
+            if self.path.is_dir() and not begun.issuperset(os.listdir(self.path)):
                 raise cli.UsageError(
                     f"--run_dir expects a new folder or that of a run. Received: {self.path}, "
                     "which holds other files"
@@ -88,21 +90,16 @@ class RunFolder:
             )
 
     def begin(self, settings: dict):
-        """Makes the folder and records settings and versions, unless that is done."""
-        try:
-            for folder in (self.path, self.checkpoints, self.logs, self.samples):
-                folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.path, os.W_OK):
-                raise PermissionError
-        except OSError as error:
-            raise cli.UsageError(
-                f"--run_dir expects a folder that can be written. Received: {self.path} "
-                f"({error.strerror or 'not writable'})"
-            ) from None
+        """Records settings and versions, and makes the folders, unless that is done; needs the
+        lock.
+        """
+        # Before all else: it tells a run from somebody's files.
         if not self.config_file.exists():
             versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
             record = {"settings": settings, "versions": versions}
             write_atomically(self.config_file, json.dumps(record, indent=2) + "\n")
+        for folder in (self.checkpoints, self.logs, self.samples):
+            folder.mkdir(exist_ok=True)
 
     def check_data(self, fingerprint: dict[str, int]):
         """Refuses to go on with other training files than the run began with; records them at
@@ -125,9 +122,18 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process; the system lets go of it however the process ends."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / "lock", "a+", encoding="utf-8") as file:
+        """Makes the folder and holds it for this process; the system lets go of it however the
+        process ends.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / "lock", "a+", encoding="utf-8")
+        except OSError as error:
+            raise cli.UsageError(
+                f"--run_dir expects a folder that can be written. Received: {self.path} "
+                f"({error.strerror})"
+            ) from None
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

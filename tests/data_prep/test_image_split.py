@@ -413,9 +413,12 @@ def test_a_bomb_takes_no_memory(tmp_path):
     start = jpeg.index(b"\xff\xc0") + 5
     jpeg[start : start + 4] = struct.pack(">HH", 32_000, 64_000)
     put(tmp_path / "train", "b.jpg", bytes(jpeg))
+    # Here, not only under pytest's filters, the warning of a missing end must be an error.
+    put(tmp_path / "train", "c.jpg", WHOLE[:-2])
     command = [sys.executable, str(SCRIPT), f"--path={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
+    assert done.stderr.count("\n") == 4
     assert [line.split(":")[1] for line in done.stderr.splitlines()[:2]] == [
         " DecompressionBombError",
         " DecompressionBombError",

@@ -15,7 +15,7 @@ MIB = 1 << 20
 pytestmark = pytest.mark.usefixtures("calls")
 
 
-# Hostile archives. Each function makes (TarInfo or name, bytes) members.
+# Members of hostile archives: (TarInfo or name, bytes).
 
 
 def link(name, target, kind=tarfile.SYMTYPE):
@@ -196,7 +196,7 @@ def test_zip_without_names_is_refused(tmp_path, pack):
 def test_zip_with_an_endless_list_of_members_is_refused(tmp_path, monkeypatch, pack):
     monkeypatch.setattr(unpack, "_DIRECTORY_BYTES", 4096)
     archive = tmp_path / "set.zip"
-    archive.write_bytes(pack("zip", (f"set/{i}", b"") for i in range(100)))
+    archive.write_bytes(pack("zip", [(f"set/{i}", b"") for i in range(100)]))
     assert_refused(archive, tmp_path, "a list of members of [0-9,]+ bytes", unpack.Limits())
 
 
@@ -207,7 +207,7 @@ def test_folder_gets_its_name_when_all_is_on_the_disk(tmp_path, calls, pack):
     assert calls == ["sync", "rename"]
 
 
-def test_what_systems_leave_behind_is_left_out_and_the_top_folder_may_miss(tmp_path, pack, contents):
+def test_litter_of_systems_is_left_out_and_the_top_folder_may_miss(tmp_path, pack, contents):
     litter = ["__MACOSX/train/._1.jpg", "train/._1.jpg", "train/.DS_Store", "train/Thumbs.db"]
     kept = {"train/1.jpg": b"a", "train/2013-11-08 16:45:24.jpg": b"b", "notes/é.txt": b"c"}
     archive = tmp_path / "set"

@@ -1,0 +1,49 @@
+"""What all tests share: a small toy data set, and no way out to a network."""
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_prep import toy_fashion
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Where each audited event names the host: https://docs.python.org/3/library/audit_events.html
+_HOST_OF_EVENT = {
+    "socket.connect": lambda args: args[1][0] if isinstance(args[1], tuple) else "localhost",
+    "socket.sendto": lambda args: args[1][0] if isinstance(args[1], tuple) else "localhost",
+    "socket.getaddrinfo": lambda args: args[0],
+    "socket.gethostbyname": lambda args: args[0],
+}
+
+
+def _is_local(host: str | bytes | None) -> bool:
+    host = host.decode() if isinstance(host, bytes) else host
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _forbid_network(event: str, args: tuple) -> None:
+    if event in _HOST_OF_EVENT:
+        host = _HOST_OF_EVENT[event](args)
+        if not _is_local(host):
+            # No `Exception`: code under test that survives a lost network must not survive this.
+            pytest.fail(f"expected no network in a test. Received: {event} to {host!r}")
+
+
+sys.addaudithook(_forbid_network)
+
+
+@pytest.fixture(scope="session")
+def toy_bags(tmp_path_factory) -> Path:
+    """12 training and 4 validation pairs of toy fashion's bags, 32x32 each half. Not to be changed."""
+    out = tmp_path_factory.mktemp("toy_bags") / "bags"
+    toy_fashion.generate(out, size=32, train=12, val=4, domain="bags", workers=1, progress=False)
+    return out

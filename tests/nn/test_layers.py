@@ -1,0 +1,422 @@
+"""Each layer against a textbook operation in NumPy, its gradients against plain TensorFlow."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import signal
+
+from gans.nn import layers
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype("float32")
+
+
+def randomized(layer, inputs_shape):
+    """The layer with a random kernel and a bias that is not zero."""
+    layer.build(inputs_shape)
+    layer.kernel.assign(normal(*layer.kernel.shape, seed=1) / 10)
+    layer.bias.assign(normal(*layer.bias.shape, seed=2))
+    return layer
+
+
+def convolve_numpy(x, kernel, strides, padding):
+    """Cross-correlation of float64 numbers by SciPy, channel by channel."""
+    x = np.pad(x.astype("float64"), [[0, 0], [padding] * 2, [padding] * 2, [0, 0]])
+    maps = [
+        [
+            sum(
+                signal.correlate(image[..., c], kernel[..., c, f], mode="valid")
+                for c in range(x.shape[-1])
+            )
+            for f in range(kernel.shape[-1])
+        ]
+        for image in x
+    ]
+    return np.transpose(maps, [0, 2, 3, 1])[:, ::strides, ::strides]
+
+
+def transpose_numpy(x, kernel):
+    """Each pixel paints its 4x4 patch, two pixels further than the last; one pixel is cropped."""
+    batch, height, width, _ = x.shape
+    out = np.zeros((batch, 2 * height + 2, 2 * width + 2, kernel.shape[2]))
+    for k in range(4):
+        for m in range(4):
+            out[:, k : k + 2 * height : 2, m : m + 2 * width : 2] += x @ kernel[k, m].T
+    return out[:, 1:-1, 1:-1]
+
+
+def normalize_numpy(x):
+    x = np.asarray(x, "float64")
+    mean, variance = x.mean((1, 2), keepdims=True), x.var((1, 2), keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5)
+
+
+def halve_numpy(x):
+    """The mean of each 3x3 window over those of its pixels that are in the image."""
+    batch, height, width, channels = x.shape
+    out = np.empty((batch, (height + 1) // 2, (width + 1) // 2, channels))
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            rows, columns = slice(max(0, 2 * i - 1), 2 * i + 2), slice(max(0, 2 * j - 1), 2 * j + 2)
+            out[:, i, j] = x[:, rows, columns].mean((1, 2))
+    return out
+
+
+def gradients(function, *sources):
+    """The gradients of a fixed random weighting of the output, and the output."""
+    sources = [tf.convert_to_tensor(source) for source in sources]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        outputs = function(*sources)
+        total = tf.reduce_sum(tf.cast(outputs, tf.float32) * normal(*outputs.shape, seed=9))
+    return [outputs, *tape.gradient(total, sources)]
+
+
+def assert_close(found, expected, tolerance=1e-5):
+    """Relative to the largest expected value."""
+    found, expected = np.asarray(found, "float64"), np.asarray(expected, "float64")
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
+
+
+# Image, kernel, strides, padding, and the form that `convolve` must choose.
+FORMS = [
+    ((40, 36), 4, 2, 1, "SAME"),
+    ((34, 20), 3, 1, 1, "SAME"),
+    ((32, 10), 1, 1, 0, "SAME"),
+    ((41, 37), 4, 2, 1, "VALID"),
+    ((40, 37), 4, 2, 1, "VALID"),
+    ((32, 32), 4, 1, 1, "VALID"),
+    ((18, 18), 3, 1, 0, "matrices"),
+    ((19, 18), 3, 1, 0, "VALID"),
+    ((16, 16), 3, 1, 1, "matrices"),
+    ((13, 11), 4, 2, 1, "matrices"),
+    ((9, 8), 4, 1, 1, "matrices"),
+    ((2, 2), 4, 2, 1, "matrices"),
+    ((8, 8), 1, 1, 0, "SAME"),
+]
+
+
+@pytest.fixture
+def form(monkeypatch):
+    """The forms that `convolve` has used, in a list."""
+    used, conv2d, patches = [], tf.nn.conv2d, tf.image.extract_patches
+
+    def recording_conv2d(inputs, kernel, strides, padding):
+        used.append(padding)
+        return conv2d(inputs, kernel, strides, padding)
+
+    def recording_patches(*args):
+        used.append("matrices")
+        return patches(*args)
+
+    monkeypatch.setattr(tf.nn, "conv2d", recording_conv2d)
+    monkeypatch.setattr(tf.image, "extract_patches", recording_patches)
+    return used
+
+
+@pytest.mark.parametrize(("size", "kernel_size", "strides", "padding", "expected_form"), FORMS)
+def test_convolution_equals_scipy_in_every_form(
+    form, size, kernel_size, strides, padding, expected_form
+):
+    x = normal(2, *size, 3)
+    layer = randomized(layers.Conv2D(5, kernel_size, strides, padding), x.shape)
+    found = layer(x)
+    assert form == [expected_form]
+    expected = convolve_numpy(x, layer.kernel.numpy(), strides, padding) + layer.bias.numpy()
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize(("size", "kernel_size", "strides", "padding", "_"), FORMS)
+def test_convolution_has_the_gradients_of_plain_conv2d(size, kernel_size, strides, padding, _):
+    x, kernel = normal(2, *size, 3), normal(kernel_size, kernel_size, 3, 5, seed=1)
+    sides = [[0, 0], [padding] * 2, [padding] * 2, [0, 0]]
+
+    def plain(x, kernel):
+        return tf.nn.conv2d(tf.pad(x, sides), kernel, strides, "VALID")
+
+    found = gradients(lambda x, kernel: layers.convolve(x, kernel, strides, padding), x, kernel)
+    for one, other in zip(found, gradients(plain, x, kernel), strict=True):
+        assert_close(one, other)
+
+
+def test_convolution_of_images_of_unknown_size():
+    x = normal(2, 13, 10, 3)
+    layer = randomized(layers.Conv2D(5, 4, 2, 1), x.shape)
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    expected = convolve_numpy(x, layer.kernel.numpy(), 2, 1) + layer.bias.numpy()
+    assert_close(unknown(x), expected)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 7), (40, 40), (41, 40)])
+def test_average_pool_equals_convolution_then_mean_of_squares(size):
+    x = normal(2, *size, 3)
+    pooled = randomized(layers.Conv2D(5, 3, padding=1, average_pool=True), x.shape)
+    plain = randomized(layers.Conv2D(5, 3, padding=1), x.shape)
+
+    def two_operations(x, _):
+        return tf.nn.avg_pool2d(plain(x), 2, 2, "VALID")
+
+    with tf.GradientTape() as tape:
+        kernel_gradient = tape.gradient(
+            tf.reduce_sum(pooled(x) * normal(2, size[0] // 2, size[1] // 2, 5, seed=9)),
+            pooled.kernel.value,
+        )
+    with tf.GradientTape() as tape:
+        expected_kernel_gradient = tape.gradient(
+            tf.reduce_sum(two_operations(x, 0) * normal(2, size[0] // 2, size[1] // 2, 5, seed=9)),
+            plain.kernel.value,
+        )
+    assert_close(kernel_gradient, expected_kernel_gradient)
+    found, expected = gradients(pooled, x), gradients(lambda x: two_operations(x, 0), x)
+    assert_close(found[0], expected[0])
+    assert_close(found[1], expected[1])
+
+
+def test_average_pool_refuses_strides():
+    with pytest.raises(ValueError, match=r"`average_pool` needs `strides=1`. Received: strides=2"):
+        layers.Conv2D(4, 3, strides=2, average_pool=True)
+
+
+@pytest.mark.parametrize("size", [(3, 5), (8, 8), (8, 9), (20, 16)])  # (8, 8) is the last of matrices
+def test_transposed_convolution_equals_numpy(size):
+    x = normal(2, *size, 3)
+    layer = randomized(layers.Conv2DTranspose(5), x.shape)
+    assert_close(layer(x), transpose_numpy(x, layer.kernel.numpy()) + layer.bias.numpy())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 8), (8, 9)])
+def test_transposed_convolution_has_the_gradients_of_conv2d_transpose(size):
+    x, kernel = normal(2, *size, 3), normal(4, 4, 5, 3, seed=1)
+    doubled = [2, 2 * size[0], 2 * size[1], 5]
+
+    def plain(x, kernel):
+        return tf.nn.conv2d_transpose(x, kernel, doubled, 2, "SAME")
+
+    found = gradients(layers.convolve_transpose, x, kernel)
+    for one, other in zip(found, gradients(plain, x, kernel), strict=True):
+        assert_close(one, other)
+
+
+def test_transposed_convolution_of_images_of_unknown_size():
+    x = normal(2, 3, 5, 3)
+    layer = randomized(layers.Conv2DTranspose(5), x.shape)
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    assert_close(unknown(x), layer(x))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(5, 3, padding=1, normalized=True),
+        layers.Conv2D(5, 3, padding=1, average_pool=True, normalized=True),
+        layers.Conv2DTranspose(5, normalized=True),
+    ],
+    ids=["plain", "average_pool", "transpose"],
+)
+def test_bias_before_a_normalization_has_gradient_zero_and_no_effect(layer):
+    x = normal(2, 8, 8, 3)
+    randomized(layer, x.shape)
+    normalize = layers.InstanceNormalization()
+    with tf.GradientTape() as tape:
+        outputs = normalize(layer(x))
+        total = tf.reduce_sum(outputs * normal(*outputs.shape, seed=9))
+    kernel_gradient, bias_gradient = tape.gradient(total, [layer.kernel.value, layer.bias.value])
+    assert np.array_equal(bias_gradient, np.zeros(5))
+    assert np.abs(kernel_gradient).min() > 0
+
+    layer.bias.assign(np.full(5, 7.0))
+    assert np.array_equal(normalize(layer(x)), outputs)
+    # And leaving it out is right: with the bias added, the normalisation gives the same.
+    layer.normalized = False
+    assert np.abs(normalize(layer(x)) - outputs).max() < 1e-4
+
+
+def test_bias_without_a_normalization_is_added_and_trained():
+    x = normal(2, 8, 8, 3)
+    layer = randomized(layers.Conv2D(5, 3, padding=1), x.shape)
+    before = layer(x)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(x))
+    assert_close(tape.gradient(total, layer.bias.value), np.full(5, 2 * 8 * 8))
+    layer.bias.assign(layer.bias.numpy() + 1)
+    assert_close(layer(x), before + 1)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 3), (2, 128, 128, 4)], ids=["moments", "fused"])
+def test_instance_normalization_equals_numpy(shape):
+    x = 3 + 2 * normal(*shape)
+    assert_close(layers.InstanceNormalization()(x), normalize_numpy(x))
+
+
+def test_large_maps_are_normalized_by_the_fused_kernel(monkeypatch):
+    calls, fused = [], tf.compat.v1.nn.fused_batch_norm
+    monkeypatch.setattr(
+        tf.compat.v1.nn,
+        "fused_batch_norm",
+        lambda *args, **options: calls.append(1) or fused(*args, **options),
+    )
+    layers.InstanceNormalization()(normal(3, 128, 128, 4))
+    assert len(calls) == 3
+    layers.InstanceNormalization()(normal(3, 128, 128, 3))
+    assert len(calls) == 3
+
+
+def test_both_forms_of_instance_normalization_have_the_same_gradients(monkeypatch):
+    x = 3 + 2 * normal(2, 9, 8, 3)
+    moments = gradients(layers.InstanceNormalization(), x)
+    monkeypatch.setattr(layers, "FUSED_NORM_SIZE", 1)
+    for one, other in zip(gradients(layers.InstanceNormalization(), x), moments, strict=True):
+        assert_close(one, other)
+
+
+@pytest.mark.parametrize("fused_norm_size", [1, 2**60], ids=["fused", "moments"])
+def test_instance_normalization_adds_bfloat16_up_in_float32(monkeypatch, fused_norm_size):
+    monkeypatch.setattr(layers, "FUSED_NORM_SIZE", fused_norm_size)
+    # 4096 numbers around 8: a sum of bfloat16 numbers would be off by whole units.
+    x = tf.cast(8 + normal(2, 64, 64, 3), tf.bfloat16)
+    found = layers.InstanceNormalization(dtype="bfloat16")(x)
+    assert found.dtype == tf.bfloat16
+    expected = normalize_numpy(tf.cast(x, tf.float32))
+    assert np.abs(tf.cast(found, tf.float32) - expected).max() < 2**-7 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("fused_norm_size", [1, 2**60], ids=["fused", "moments"])
+def test_instance_normalization_keeps_images_apart(monkeypatch, fused_norm_size):
+    monkeypatch.setattr(layers, "FUSED_NORM_SIZE", fused_norm_size)
+    x, other = normal(2, 8, 8, 3), normal(2, 8, 8, 3)
+    other[1] = 5
+    normalize = layers.InstanceNormalization()
+    assert np.array_equal(normalize(x)[0], normalize(other)[0])
+
+
+def test_instance_normalization_of_a_batch_of_unknown_size():
+    x = normal(2, 128, 128, 4)
+    unknown = tf.function(
+        layers.InstanceNormalization(), input_signature=[tf.TensorSpec((None, 128, 128, 4))]
+    )
+    assert_close(unknown(x), normalize_numpy(x))
+
+
+def test_tiled_latent_is_constant_over_the_image_and_equal_to_z():
+    image, z = normal(2, 5, 7, 3), normal(2, 8, seed=1)
+    found = layers.TileLatent()([image, z]).numpy()
+    assert found.shape == (2, 5, 7, 3 + 8)
+    assert np.array_equal(found[..., :3], image)
+    for row in range(5):
+        for column in range(7):
+            assert np.array_equal(found[:, row, column, 3:], z)
+    assert layers.TileLatent().compute_output_shape([image.shape, z.shape]) == found.shape
+
+
+@pytest.mark.parametrize("size", [(8, 6), (9, 7), (8, 7), (1, 2)])
+def test_halved_image_leaves_the_padding_out_of_the_mean(size):
+    x = normal(2, *size, 3)
+    assert_close(layers.HalveImage()(x), halve_numpy(x))
+
+
+def test_halved_image_keeps_a_constant_image():
+    assert_close(layers.HalveImage()(np.full((1, 8, 8, 3), 0.7, "float32")), np.full((1, 4, 4, 3), 0.7))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_reflection_padding_mirrors_without_the_edge(size):
+    x = normal(2, 5, 6, 3)
+    expected = np.pad(x, [[0, 0], [size] * 2, [size] * 2, [0, 0]], mode="reflect")
+    assert np.array_equal(layers.ReflectionPadding(size)(x), expected)
+
+
+def mask(layer, seed, step):
+    layer.reseed(tf.constant([seed, step]))
+    return layer(np.ones((1, 1000), "float32"), training=True).numpy()
+
+
+def test_dropout_mask_is_a_function_of_seed_and_step():
+    used, fresh = layers.Dropout(0.5, seed=1), layers.Dropout(0.5, seed=2)
+    for _ in range(3):
+        used(np.ones((1, 1000), "float32"), training=True)
+    first = mask(used, 5, 7)
+    assert np.array_equal(first, mask(fresh, 5, 7))
+    assert np.array_equal(first, mask(used, 5, 7))
+    assert not np.array_equal(first, mask(used, 5, 8))
+    assert not np.array_equal(first, mask(used, 6, 7))
+
+
+def test_dropout_keeps_half_and_doubles_it():
+    kept = mask(layers.Dropout(0.5), 0, 0)
+    assert set(np.unique(kept)) == {0.0, 2.0}
+    assert abs((kept > 0).mean() - 0.5) < 0.05  # 3 deviations
+
+
+def test_dropout_does_nothing_outside_of_training():
+    x = normal(1, 10)
+    assert np.array_equal(layers.Dropout(0.5)(x, training=False), x)
+
+
+def dropout_network():
+    """The masks of two dropout layers, beside each other."""
+    inputs = keras.Input((100,))
+    return keras.Model(inputs, [layers.Dropout(0.5)(inputs), layers.Dropout(0.5)(inputs)])
+
+
+def test_reseed_gives_each_layer_and_step_its_own_mask_whatever_came_before():
+    network, x = dropout_network(), np.ones((1, 100), "float32")
+
+    def masks(seed, step):
+        layers.reseed(network, seed, step)
+        return [output.numpy() for output in network(x, training=True)]
+
+    first, second = masks(3, 4)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, masks(3, 5)[0])
+    again = masks(3, 4)
+    assert np.array_equal(first, again[0])
+    assert np.array_equal(second, again[1])
+    other = dropout_network()
+    layers.reseed(other, 3, 4)
+    assert np.array_equal(first, other(x, training=True)[0])
+
+
+def test_normalization_by_name():
+    assert isinstance(layers.normalization("instance"), layers.InstanceNormalization)
+    batch = layers.normalization("batch")
+    assert isinstance(batch, keras.layers.BatchNormalization)
+    assert (batch.momentum, batch.epsilon) == (0.9, 1e-5)
+    x = normal(1, 2, 2, 3)
+    assert np.array_equal(layers.normalization("none")(x), x)
+    message = r'`norm` must be "instance", "batch" or "none". Received: \'layer\''
+    with pytest.raises(ValueError, match=message):
+        layers.normalization("layer")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(5, 3, padding=1, average_pool=True, kernel_initializer="ones"),
+        layers.Conv2D(5, 4, strides=2, padding=1, normalized=True),
+        layers.Conv2DTranspose(5, normalized=True, kernel_initializer="ones"),
+        layers.InstanceNormalization(),
+        layers.HalveImage(),
+        layers.ReflectionPadding(2),
+        layers.Dropout(0.3, seed=1),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layer_made_from_its_config_computes_the_same(layer):
+    x = normal(2, 8, 8, 3)
+    expected = layer(x)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(copy) is type(layer)
+    assert copy.get_config() == layer.get_config()
+    copy.set_weights(layer.get_weights())
+    assert np.array_equal(copy(x), expected)
+    assert tuple(copy(keras.Input((8, 8, 3), batch_size=2)).shape) == expected.shape
+
+
+def test_tile_latent_made_from_its_config():
+    layer = layers.TileLatent(name="tile")
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(copy) is layers.TileLatent
+    assert copy.get_config() == layer.get_config()

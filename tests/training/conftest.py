@@ -1,0 +1,113 @@
+"""A GAN of a few weights, and its runs: what the training machinery is tried on."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gans.training import loop
+from gans.training.run_folder import RunFolder
+
+SETTINGS = {"model": "Tiny", "data_dir": "somewhere", "epochs": 2, "constructor": {"width": 3}}
+STEPS = 4  # Of an epoch.
+
+
+class Tiny(keras.Model):
+    """Two networks, an optimizer each, and a draw that is a function of the step, as a GAN has.
+
+    Args:
+        nan_loss_at: step from which on `d_loss` alone is NaN; the weights stay sound.
+        after_step: called with the number of each step, in the midst of it.
+    """
+
+    def __init__(self, nan_loss_at: int = 1_000_000, after_step=lambda step: None):
+        super().__init__(name="tiny")
+        self.nan_loss_at = nan_loss_at
+        self.after_step = after_step
+
+        def network(name):
+            kernel = keras.initializers.RandomNormal(seed=1)
+            return keras.Sequential(
+                [keras.Input((2,)), keras.layers.Dense(3, kernel_initializer=kernel)], name=name
+            )
+
+        self.generator, self.discriminator = network("generator"), network("discriminator")
+        self.built = True
+
+    def compile(self):
+        self.optimizer_g = keras.optimizers.Adam(0.01)
+        self.optimizer_g.build(self.generator.trainable_variables)
+        self.optimizer_d = keras.optimizers.Adam(0.02)
+        self.optimizer_d.build(self.discriminator.trainable_variables)
+        super().compile(optimizer=self.optimizer_g, jit_compile=False)
+
+    def train_step(self, points):
+        step = self.optimizer_g.iterations + 1
+        z = tf.random.stateless_normal(tf.shape(points), tf.stack([0, tf.cast(step, tf.int32)]))
+        with tf.GradientTape() as tape_g, tf.GradientTape() as tape_d:
+            d_loss = tf.reduce_mean((self.discriminator(points) - 1.0) ** 2)
+            g_loss = tf.reduce_mean((self.generator(z) - tf.reduce_mean(points)) ** 2)
+        for tape, loss, network, optimizer in (
+            (tape_g, g_loss, self.generator, self.optimizer_g),
+            (tape_d, d_loss, self.discriminator, self.optimizer_d),
+        ):
+            variables = network.trainable_variables
+            optimizer.apply(tape.gradient(loss, variables), variables)
+        tf.py_function(self.after_step, [step], [])
+        d_loss = tf.where(step >= self.nan_loss_at, np.nan, d_loss)
+        return {"d_loss": d_loss, "g_loss": g_loss}
+
+    def preview(self, batch):
+        (points,) = batch
+        image = tf.reshape(tf.tanh(self.generator(points)), (1, -1, 3)).numpy()
+        return [[image, -image]]
+
+    def diagnose(self, losses, rows):
+        return []
+
+
+def batches(start_step: int) -> tf.data.Dataset:
+    """Points `(4, 2)`, a function of the step."""
+    steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
+    return steps.map(lambda step: tf.random.stateless_normal((4, 2), tf.stack([7, step])))
+
+
+@pytest.fixture
+def tiny():
+    """Makes a compiled `Tiny`; the same weights each time."""
+
+    def make(**arguments):
+        model = Tiny(**arguments)
+        model.compile()
+        return model
+
+    return make
+
+
+@pytest.fixture
+def train(tiny, tmp_path):
+    """Trains a `Tiny` of 2 epochs of 4 steps as a script does, a checkpoint every 3 steps."""
+
+    def run(name="run", model=None, epochs=2, make_batches=batches, **options):
+        model = model or tiny()
+        folder = RunFolder(tmp_path / name)
+        with folder.locked():
+            folder.begin(SETTINGS)
+            picture = loop.train(
+                model,
+                make_batches,
+                folder,
+                settings=SETTINGS,
+                epochs=epochs,
+                steps_per_epoch=STEPS,
+                images_per_step=4,
+                preview_batch=(np.ones((2, 2), np.float32),),
+                **{"log_every": 1, "checkpoint_every": 3, **options},
+            )
+        return model, folder, picture
+
+    return run
