@@ -43,7 +43,7 @@ sys.addaudithook(_forbid_network)
 
 @pytest.fixture(scope="session")
 def toy_bags(tmp_path_factory) -> Path:
-    """12 training and 4 validation pairs of toy fashion's bags, 32x32 each half. Not to be changed."""
+    """12 training and 4 validation pairs of bags, each half 32x32; not to be changed."""
     out = tmp_path_factory.mktemp("toy_bags") / "bags"
     toy_fashion.generate(out, size=32, train=12, val=4, domain="bags", workers=1, progress=False)
     return out

@@ -180,7 +180,9 @@ def test_average_pool_refuses_strides():
         layers.Conv2D(4, 3, strides=2, average_pool=True)
 
 
-@pytest.mark.parametrize("size", [(3, 5), (8, 8), (8, 9), (20, 16)])  # (8, 8) is the last of matrices
+@pytest.mark.parametrize(
+    "size", [(3, 5), (8, 8), (8, 9), (20, 16)]
+)  # (8, 8) is the last of matrices
 def test_transposed_convolution_equals_numpy(size):
     x = normal(2, *size, 3)
     layer = randomized(layers.Conv2DTranspose(5), x.shape)
@@ -318,7 +320,9 @@ def test_halved_image_leaves_the_padding_out_of_the_mean(size):
 
 
 def test_halved_image_keeps_a_constant_image():
-    assert_close(layers.HalveImage()(np.full((1, 8, 8, 3), 0.7, "float32")), np.full((1, 4, 4, 3), 0.7))
+    assert_close(
+        layers.HalveImage()(np.full((1, 8, 8, 3), 0.7, "float32")), np.full((1, 4, 4, 3), 0.7)
+    )
 
 
 @pytest.mark.parametrize("size", [1, 3])
