@@ -4,15 +4,17 @@
     python benchmarks/image_split.py --path data/edges2handbags --_dir_ train
 
 The article's loop decodes, slices and encodes both halves, one image after the other: with Pillow,
-and, where it is installed, with imageio, the successor of the article's `scipy.misc`. `only write`
-writes the bytes of the JPEG halves and does nothing else. Every round runs all contenders in turn
-on the same images, each into a new folder. The table shows medians over the rounds, the ratio to
-the loop with Pillow in the same round, and the largest difference of a decoded value (0 to 255)
-between the halves and their sources. About half a minute; TMPDIR decides where it writes.
+which is all that `scipy.misc.imread` and `imsave` did, and, where it is installed, with imageio,
+which SciPy named as their successor. `only write` writes the bytes of the JPEG halves and does
+nothing else. Every round runs all contenders in turn on the same images, each into a new folder.
+The table shows the medians over the rounds, also of the ratio to each loop in the same round, and
+the largest difference of a decoded value (0 to 255) between the halves and their sources. About
+half a minute; TMPDIR decides where it writes.
 """
 
 import contextlib
 import io
+import operator
 import statistics
 import tempfile
 import time
@@ -23,7 +25,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from data_prep import image_split
+from data_prep import image_split, split_images
 from gans.training import cli
 
 try:
@@ -40,7 +42,7 @@ def main(
     subsampling: Literal["4:2:0", "4:4:4"] = "4:2:0",
     seed: int = 0,
 ) -> None:
-    """Prints images/s, ratio and pixel difference of the article's loop and of image_split.
+    """Prints images/s, ratios and pixel difference of the article's loop and of image_split.
 
     Args:
         path: Folder of a data set; none generates images.
@@ -57,7 +59,7 @@ def main(
         if path is None:
             path, _dir_ = str(work), "generated"
             generate(work / _dir_, images, subsampling, seed)
-        if image_split.load_turbojpeg() is None:
+        if split_images.load_turbojpeg() is None:
             raise cli.UsageError(
                 "expected the extra `split` and libjpeg-turbo. Received: neither or one"
             )
@@ -69,7 +71,7 @@ def main(
             with contextlib.redirect_stdout(io.StringIO()):
                 image_split.main(path, _dir_, str(output), format=format, workers=workers)
 
-        jpegs = [image_split.cut(file.read_bytes(), "jpeg", any_aspect=True) for file in sources]
+        jpegs = [split_images.cut(file.read_bytes(), "jpeg", any_aspect=True) for file in sources]
 
         def only_write(output: Path) -> None:
             for (file, folder_a, folder_b), pair in zip(
@@ -78,12 +80,12 @@ def main(
                 (folder_a / file.name).write_bytes(pair.a)
                 (folder_b / file.name).write_bytes(pair.b)
 
-        contenders: dict[str, Callable[[Path], None]] = {
-            "loop, Pillow": lambda output: article(sources, output, _dir_),
-            "only write": only_write,
+        loops: dict[str, Callable[[Path], None]] = {
+            "loop, Pillow": lambda output: article(sources, output, _dir_)
         }
         if imageio is not None:
-            contenders["loop, imageio"] = lambda output: article_imageio(sources, output, _dir_)
+            loops["loop, imageio"] = lambda output: article_imageio(sources, output, _dir_)
+        contenders = {**loops, "only write": only_write}
         for workers in sorted({1, image_split.cores()}):
             for format in ("jpeg", "auto", "png"):
                 contenders[f"{format}, {workers} worker{'s' * (workers > 1)}"] = (
@@ -97,16 +99,19 @@ def main(
                 start = time.perf_counter()
                 run(output)
                 seconds[name].append(time.perf_counter() - start)
-                differences[name] = differences.get(name) or difference(sources, output, _dir_)
+                if name not in differences:
+                    differences[name] = difference(sources, output, _dir_)
 
         print(f"{len(sources)} images, {rounds} rounds")
-        print(f"{'':18}{'images/s':>10}{'ratio':>8}{'difference':>12}")
+        heads = "".join(f"{'/ ' + loop:>17}" for loop in loops)
+        print(f"{'':18}{'images/s':>10}{heads}{'difference':>12}")
         for name, times in seconds.items():
             rate = len(sources) / statistics.median(times)
-            ratio = statistics.median(
-                loop / own for loop, own in zip(seconds["loop, Pillow"], times, strict=True)
+            ratios = "".join(
+                f"{statistics.median(map(operator.truediv, seconds[loop], times)):17.2f}"
+                for loop in loops
             )
-            print(f"{name:18}{rate:10,.0f}{ratio:8.2f}{differences[name]:12}")
+            print(f"{name:18}{rate:10,.0f}{ratios}{differences[name]:12}")
 
 
 def article(sources: list[Path], output: Path, split: str) -> None:

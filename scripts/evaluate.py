@@ -65,13 +65,12 @@ def evaluate(
     channels = (settings["constructor"][f"{kind}_channels"] for kind in ("image", "photo"))
     images_a, images_b = load_pairs(files, list(range(count)), gan.image_size, *channels)
 
-    translate = tf.function(gan.translate)
     painted, errors = [], []
     for draw in tqdm(range(samples), desc="samples", unit="z", disable=not sys.stderr.isatty()):
         z = tf.random.stateless_normal((count, gan.latent_dim), [seed, draw])
-        painted.append(translate(images_a, z).numpy())
+        painted.append(gan.translate(images_a, z))
         errors.append(recovery_error(z, gan.encode(painted[-1])))
-    reconstructions = translate(images_a, gan.encode(images_b)).numpy()
+    reconstructions = gan.translate(images_a, gan.encode(images_b))
     results = {
         "hues_per_sketch": hues_per_sketch(np.stack(painted, axis=1), palette),
         "hue_kept": hue_kept(images_b, reconstructions, palette),

@@ -79,7 +79,7 @@ def translate(
     Checkpoints(run.checkpoints, gan).restore()
     z = np.random.default_rng(seed).standard_normal((max(samples, 2), gan.latent_dim))
     if photos:
-        styles = np.asarray(gan.encode(np.stack(photos)))
+        styles = gan.encode(np.stack(photos))
         z = np.concatenate([styles, z]) if interpolate else styles
     if interpolate:
         z = np.stack([spherical(z[0], z[1], t) for t in np.linspace(0.0, 1.0, samples)])

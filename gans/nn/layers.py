@@ -6,8 +6,9 @@ import math
 import keras
 import tensorflow as tf
 
-# A kernel of this many weights, at this many positions of the smaller map or fewer, is multiplied as a
-# matrix: oneDNN's convolution reorders the whole kernel at each call (benchmarks/bicyclegan_step.py).
+# A kernel of this many weights, at this many positions of the smaller map or fewer, is multiplied
+# as a matrix: oneDNN's convolution reorders the whole kernel at each call
+# (benchmarks/bicyclegan_step.py).
 MATMUL_KERNEL = 2**20
 MATMUL_POSITIONS = 256
 # From this many values per image on, oneDNN's fused batch normalisation, image by image, beats

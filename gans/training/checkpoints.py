@@ -10,6 +10,7 @@ from.
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -75,7 +76,12 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             if isinstance(error, OSError) and error.errno != errno.ENOSPC:
                 raise
-            size = sum(4 * variable.shape.num_elements() for variable in self.model.variables)
+            objects = tf.train.TrackableView(self._checkpoint).descendants()
+            size = sum(
+                math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
+                for variable in objects
+                if isinstance(variable, keras.Variable)
+            )
             raise cli.Failure(
                 f"no space for a checkpoint of {size / 1e6:.0f} MB in {self.folder}; "
                 "the earlier ones are untouched",
@@ -97,7 +103,7 @@ class Checkpoints:
             if fault is None:
                 status = self._checkpoint.read(str(path / "variables"))
                 # A model that is not compiled takes the networks and leaves the optimizers.
-                status.assert_existing_objects_matched().expect_partial()
+                status.expect_partial().assert_existing_objects_matched()
                 return step
             print(f"checkpoint {path.name} is damaged ({fault}), passed over", file=sys.stderr)
         if steps:

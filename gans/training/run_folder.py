@@ -127,13 +127,13 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path / "lock", "a+", encoding="utf-8")
+            file = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
         except OSError as error:
             raise cli.UsageError(
                 f"--run_dir expects a folder that can be written. Received: {self.path} "
                 f"({error.strerror})"
             ) from None
-        with lock as file:
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

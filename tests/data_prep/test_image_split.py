@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import image_split
+from data_prep import image_split, split_images, split_outputs
 from gans.training import cli
 
 SCRIPT = Path(image_split.__file__)
 needs_turbojpeg = pytest.mark.skipif(
-    image_split.load_turbojpeg() is None, reason="needs PyTurboJPEG and libjpeg-turbo"
+    split_images.load_turbojpeg() is None, reason="needs PyTurboJPEG and libjpeg-turbo"
 )
 
 
@@ -138,13 +138,13 @@ def dataset(tmp_path):
 )
 def test_halves_of_a_jpeg_decode_to_the_source(options, margin, format):
     data = encode(pixels(margin=margin), quality=90, **options)
-    pair = image_split.cut(data, format)
+    pair = split_images.cut(data, format)
     np.testing.assert_array_equal(joined(pair), decode(data))
     assert (pair.width, pair.height) == (64, 64)
     for half in (pair.a, pair.b):
         with Image.open(io.BytesIO(half)) as image:
             assert image.format == ("JPEG" if pair.suffix == ".jpg" else "PNG")
-    if format == "png" or image_split.load_turbojpeg() is None:
+    if format == "png" or split_images.load_turbojpeg() is None:
         assert pair.suffix == ".png"
     else:
         # Only interpolation across the cut keeps a JPEG from being cut as one.
@@ -156,7 +156,7 @@ def test_halves_of_a_jpeg_decode_to_the_source(options, margin, format):
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2"])
 def test_jpeg_differs_from_the_source_only_beside_the_cut(subsampling):
     data = encode(pixels(), quality=90, subsampling=subsampling)
-    pair = image_split.cut(data, "jpeg")
+    pair = split_images.cut(data, "jpeg")
     assert pair.suffix == ".jpg"
     differing = np.flatnonzero((joined(pair) != decode(data)).any((0, 2)))
     assert differing.tolist() == [63, 64]
@@ -167,7 +167,7 @@ def test_jpeg_keeps_quantisation_and_drops_metadata():
     exif = Image.Exif()
     exif[0x010E] = "a description"
     data = encode(pixels(), quality=83, exif=exif, comment=b"words", icc_profile=b"p" * 200)
-    pair = image_split.cut(data, "jpeg")
+    pair = split_images.cut(data, "jpeg")
     with Image.open(io.BytesIO(data)) as source:
         for half in (pair.a, pair.b):
             with Image.open(io.BytesIO(half)) as image:
@@ -188,21 +188,21 @@ def test_jpeg_keeps_quantisation_and_drops_metadata():
     ],
 )
 def test_halves_of_a_png_decode_to_the_source(source):
-    pair = image_split.cut(encode(source, "PNG"))
+    pair = split_images.cut(encode(source, "PNG"))
     assert pair.suffix == ".png"
     np.testing.assert_array_equal(joined(pair), np.asarray(source.convert("RGB")))
 
 
 def test_grey_jpeg():
     data = encode(Image.fromarray(pixels()).convert("L"))
-    np.testing.assert_array_equal(joined(image_split.cut(data)), decode(data))
+    np.testing.assert_array_equal(joined(split_images.cut(data)), decode(data))
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_exif_orientation_is_carried_out(orientation):
     size = (128, 64) if orientation < 5 else (64, 128)
     data = turned(Image.fromarray(pixels()).resize(size), orientation)
-    pair = image_split.cut(data)
+    pair = split_images.cut(data)
     turn = {
         2: lambda image: image[:, ::-1],
         3: lambda image: image[::-1, ::-1],
@@ -218,20 +218,20 @@ def test_exif_orientation_is_carried_out(orientation):
 
 def test_a_cut_between_two_units_gives_png(dataset, capsys):
     data = encode(pixels(20), subsampling="4:2:0")
-    pair = image_split.cut(data)
+    pair = split_images.cut(data)
     assert pair.suffix == ".png"
     np.testing.assert_array_equal(joined(pair), decode(data))
 
 
 def test_encode_png_by_the_independent_decoder():
     image = np.random.default_rng(1).integers(0, 256, (7, 5, 3), np.uint8)
-    np.testing.assert_array_equal(decode(image_split.encode_png(image)), image)
+    np.testing.assert_array_equal(decode(split_images.encode_png(image)), image)
 
 
 def test_encode_png_without_isal(monkeypatch):
-    monkeypatch.setattr(image_split, "deflate", zlib)
+    monkeypatch.setattr(split_images, "deflate", zlib)
     image = pixels(16)
-    np.testing.assert_array_equal(decode(image_split.encode_png(image)), image)
+    np.testing.assert_array_equal(decode(split_images.encode_png(image)), image)
 
 
 @pytest.mark.parametrize("domain", ["edges2handbags", "edges2shoes"])
@@ -315,7 +315,7 @@ def test_workers_change_no_byte(tmp_path, capsys):
 
 
 def test_without_the_library_all_becomes_png(dataset, capsys, monkeypatch):
-    monkeypatch.setattr(image_split, "load_turbojpeg", lambda: None)
+    monkeypatch.setattr(split_images, "load_turbojpeg", lambda: None)
     _, error = run(capsys, dataset, "--format=jpeg", status=2)
     assert "pip install 'gans[split]'" in error and error.count("\n") == 1
     assert set(tree(dataset)) == {f"train/{name}" for name in tree(dataset / "train")}
@@ -429,7 +429,7 @@ def test_a_bomb_takes_no_memory(tmp_path):
 def test_limits_are_put_back(dataset, capsys):
     limit = Image.MAX_IMAGE_PIXELS
     run(capsys, dataset)
-    assert limit == Image.MAX_IMAGE_PIXELS != image_split.MAX_PIXELS
+    assert limit == Image.MAX_IMAGE_PIXELS != split_images.MAX_PIXELS
 
 
 @pytest.mark.parametrize(
@@ -653,8 +653,8 @@ def test_what_a_kill_leaves_in_the_middle_of_a_write(dataset, capsys):
     content = manifest.read_bytes()
     (half,) = (dataset / "trainB").glob("4_AB.*")
     half.unlink()
-    put(dataset / "trainB", image_split.TEMPORARY, b"hal")
-    put(dataset / "trainA/more", image_split.TEMPORARY, b"hal")
+    put(dataset / "trainB", split_outputs.TEMPORARY, b"hal")
+    put(dataset / "trainA/more", split_outputs.TEMPORARY, b"hal")
     manifest.write_bytes(content + content[:30])
     run(capsys, dataset)
     after = tree(dataset)
@@ -672,7 +672,7 @@ def test_an_interrupted_overwrite_goes_on_without_the_flag(dataset, capsys, monk
         raise OSError(28, "No space left on device", file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(image_split, "_replace", full)
+        patch.setattr(split_outputs, "_replace", full)
         _, error = run(capsys, dataset, "--format=png", "--overwrite", status=1)
         assert error.startswith("error: OSError: [Errno 28] No space left on device")
     assert images(dataset / "trainA") == {
@@ -685,9 +685,9 @@ def test_an_interrupted_overwrite_goes_on_without_the_flag(dataset, capsys, monk
     np.testing.assert_array_equal(np.hstack(halves), decode(dataset / "train/0_AB.jpg"))
 
 
-@pytest.mark.skipif(image_split.fcntl is None, reason="no flock")
+@pytest.mark.skipif(split_outputs.fcntl is None, reason="no flock")
 def test_two_runs_at_once(dataset, capsys):
-    with image_split.open_outputs(dataset, "train"):
+    with split_outputs.open_outputs(dataset, "train"):
         _, error = run(capsys, dataset, status=2)
     assert error == (
         f"error: expected no other run that writes to {dataset}/train.image_split.jsonl\n"

@@ -65,13 +65,17 @@ def halve_numpy(x):
 
 
 def gradients(function, *sources):
-    """The gradients of a fixed random weighting of the output, and the output."""
-    sources = [tf.convert_to_tensor(source) for source in sources]
+    """The output, and the gradients of a fixed random weighting of it to `sources`.
+
+    `sources` are the arguments of `function`, arrays, and then variables that it uses by itself.
+    """
+    arguments = [tf.constant(x) for x in sources if isinstance(x, np.ndarray)]
+    variables = [x for x in sources if not isinstance(x, np.ndarray)]
     with tf.GradientTape() as tape:
-        tape.watch(sources)
-        outputs = function(*sources)
-        total = tf.reduce_sum(tf.cast(outputs, tf.float32) * normal(*outputs.shape, seed=9))
-    return [outputs, *tape.gradient(total, sources)]
+        tape.watch(arguments)
+        outputs = function(*arguments)
+        total = tf.reduce_sum(outputs * normal(*outputs.shape, seed=9))
+    return [outputs, *tape.gradient(total, [*arguments, *variables])]
 
 
 def assert_close(found, expected, tolerance=1e-5):
@@ -81,39 +85,40 @@ def assert_close(found, expected, tolerance=1e-5):
     assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
-# Image, kernel, strides, padding, and the form that `convolve` must choose.
+# Image, kernel size, strides, padding, and the form that `convolve` must choose.
 FORMS = [
     ((40, 36), 4, 2, 1, "SAME"),
     ((34, 20), 3, 1, 1, "SAME"),
-    ((32, 10), 1, 1, 0, "SAME"),
+    ((8, 10), 1, 1, 0, "SAME"),
     ((41, 37), 4, 2, 1, "VALID"),
     ((40, 37), 4, 2, 1, "VALID"),
-    ((32, 32), 4, 1, 1, "VALID"),
-    ((18, 18), 3, 1, 0, "matrices"),
-    ((19, 18), 3, 1, 0, "VALID"),
-    ((16, 16), 3, 1, 1, "matrices"),
-    ((13, 11), 4, 2, 1, "matrices"),
-    ((9, 8), 4, 1, 1, "matrices"),
+    ((37, 40), 4, 2, 1, "VALID"),
+    ((9, 8), 4, 1, 1, "VALID"),
+    ((8, 8), 3, 1, 0, "VALID"),
+    ((8, 8), 3, 2, 1, "VALID"),
     ((2, 2), 4, 2, 1, "matrices"),
-    ((8, 8), 1, 1, 0, "SAME"),
+    ((6, 10), 4, 2, 1, "matrices"),
+    ((32, 32), 4, 2, 1, "matrices"),
+    ((32, 34), 4, 2, 1, "SAME"),  # One row of positions too many.
 ]
 
 
 @pytest.fixture
 def form(monkeypatch):
-    """The forms that `convolve` has used, in a list."""
+    """The forms that `convolve` has used, in a list. Narrow kernels count as large ones here."""
     used, conv2d, patches = [], tf.nn.conv2d, tf.image.extract_patches
 
     def recording_conv2d(inputs, kernel, strides, padding):
         used.append(padding)
         return conv2d(inputs, kernel, strides, padding)
 
-    def recording_patches(*args):
+    def recording_patches(*args, **options):
         used.append("matrices")
-        return patches(*args)
+        return patches(*args, **options)
 
     monkeypatch.setattr(tf.nn, "conv2d", recording_conv2d)
     monkeypatch.setattr(tf.image, "extract_patches", recording_patches)
+    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
     return used
 
 
@@ -129,17 +134,29 @@ def test_convolution_equals_scipy_in_every_form(
     assert_close(found, expected)
 
 
-@pytest.mark.parametrize(("size", "kernel_size", "strides", "padding", "_"), FORMS)
-def test_convolution_has_the_gradients_of_plain_conv2d(size, kernel_size, strides, padding, _):
+@pytest.mark.parametrize(("size", "kernel_size", "strides", "padding", "expected_form"), FORMS)
+def test_convolution_has_the_gradients_of_plain_conv2d(
+    form, size, kernel_size, strides, padding, expected_form
+):
     x, kernel = normal(2, *size, 3), normal(kernel_size, kernel_size, 3, 5, seed=1)
     sides = [[0, 0], [padding] * 2, [padding] * 2, [0, 0]]
 
     def plain(x, kernel):
         return tf.nn.conv2d(tf.pad(x, sides), kernel, strides, "VALID")
 
+    expected = gradients(plain, x, kernel)
+    form.clear()
     found = gradients(lambda x, kernel: layers.convolve(x, kernel, strides, padding), x, kernel)
-    for one, other in zip(found, gradients(plain, x, kernel), strict=True):
+    assert form[0] == expected_form
+    for one, other in zip(found, expected, strict=True):
         assert_close(one, other)
+
+
+@pytest.mark.parametrize(("channels", "expected_form"), [(255, "SAME"), (256, "matrices")])
+def test_only_large_kernels_are_multiplied_as_matrices(form, monkeypatch, channels, expected_form):
+    monkeypatch.setattr(layers, "MATMUL_KERNEL", 2**20)
+    layers.convolve(tf.zeros((1, 4, 4, channels)), tf.zeros((4, 4, channels, 256)), 2, 1)
+    assert form == [expected_form]
 
 
 def test_convolution_of_images_of_unknown_size():
@@ -151,28 +168,21 @@ def test_convolution_of_images_of_unknown_size():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 7), (40, 40), (41, 40)])
-def test_average_pool_equals_convolution_then_mean_of_squares(size):
-    x = normal(2, *size, 3)
-    pooled = randomized(layers.Conv2D(5, 3, padding=1, average_pool=True), x.shape)
-    plain = randomized(layers.Conv2D(5, 3, padding=1), x.shape)
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_average_pool_equals_convolution_then_mean_of_squares(kernel_size, size):
+    x, padding = normal(2, *size, 3), kernel_size // 2
+    pooled = layers.Conv2D(5, kernel_size, padding=padding, average_pool=True)
+    randomized(pooled, x.shape)
 
-    def two_operations(x, _):
-        return tf.nn.avg_pool2d(plain(x), 2, 2, "VALID")
+    def two_operations(x):
+        kernel, bias = tf.convert_to_tensor(pooled.kernel), tf.convert_to_tensor(pooled.bias)
+        outputs = tf.nn.bias_add(layers.convolve(x, kernel, 1, padding), bias)
+        return tf.nn.avg_pool2d(outputs, 2, 2, "VALID")
 
-    with tf.GradientTape() as tape:
-        kernel_gradient = tape.gradient(
-            tf.reduce_sum(pooled(x) * normal(2, size[0] // 2, size[1] // 2, 5, seed=9)),
-            pooled.kernel.value,
-        )
-    with tf.GradientTape() as tape:
-        expected_kernel_gradient = tape.gradient(
-            tf.reduce_sum(two_operations(x, 0) * normal(2, size[0] // 2, size[1] // 2, 5, seed=9)),
-            plain.kernel.value,
-        )
-    assert_close(kernel_gradient, expected_kernel_gradient)
-    found, expected = gradients(pooled, x), gradients(lambda x: two_operations(x, 0), x)
-    assert_close(found[0], expected[0])
-    assert_close(found[1], expected[1])
+    weights = [pooled.kernel.value, pooled.bias.value]
+    found, expected = gradients(pooled, x, *weights), gradients(two_operations, x, *weights)
+    for one, other in zip(found, expected, strict=True):
+        assert_close(one, other)
 
 
 def test_average_pool_refuses_strides():
@@ -180,17 +190,41 @@ def test_average_pool_refuses_strides():
         layers.Conv2D(4, 3, strides=2, average_pool=True)
 
 
-@pytest.mark.parametrize(
-    "size", [(3, 5), (8, 8), (8, 9), (20, 16)]
-)  # (8, 8) is the last of matrices
-def test_transposed_convolution_equals_numpy(size):
+# Image, and the form that `convolve_transpose` must choose.
+TRANSPOSE_FORMS = [
+    ((1, 1), "matrices"),
+    ((3, 5), "matrices"),
+    ((16, 16), "matrices"),
+    ((16, 17), "conv2d_transpose"),
+]
+
+
+@pytest.fixture
+def transpose_form(monkeypatch):
+    """The form that `convolve_transpose` has used last, in a list."""
+    used, conv2d_transpose = ["matrices"], tf.nn.conv2d_transpose
+
+    def recording(*args):
+        used[:] = ["conv2d_transpose"]
+        return conv2d_transpose(*args)
+
+    monkeypatch.setattr(tf.nn, "conv2d_transpose", recording)
+    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
+    return used
+
+
+@pytest.mark.parametrize(("size", "expected_form"), TRANSPOSE_FORMS)
+def test_transposed_convolution_equals_numpy(transpose_form, size, expected_form):
     x = normal(2, *size, 3)
     layer = randomized(layers.Conv2DTranspose(5), x.shape)
-    assert_close(layer(x), transpose_numpy(x, layer.kernel.numpy()) + layer.bias.numpy())
+    found = layer(x)
+    assert transpose_form == [expected_form]
+    assert_close(found, transpose_numpy(x, layer.kernel.numpy()) + layer.bias.numpy())
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 8), (8, 9)])
-def test_transposed_convolution_has_the_gradients_of_conv2d_transpose(size):
+@pytest.mark.parametrize(("size", "_"), TRANSPOSE_FORMS)
+def test_transposed_convolution_has_the_gradients_of_conv2d_transpose(monkeypatch, size, _):
+    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
     x, kernel = normal(2, *size, 3), normal(4, 4, 5, 3, seed=1)
     doubled = [2, 2 * size[0], 2 * size[1], 5]
 
@@ -200,6 +234,30 @@ def test_transposed_convolution_has_the_gradients_of_conv2d_transpose(size):
     found = gradients(layers.convolve_transpose, x, kernel)
     for one, other in zip(found, gradients(plain, x, kernel), strict=True):
         assert_close(one, other)
+
+
+def test_gradients_of_the_matrix_forms_can_be_differentiated_again(monkeypatch):
+    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
+    x, down, up = tf.constant(normal(2, 6, 6, 3)), normal(4, 4, 3, 5), normal(4, 4, 3, 5, seed=1)
+
+    def second_order(convolve, convolve_transpose):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                total = tf.reduce_sum(convolve_transpose(tf.tanh(convolve(x))) ** 3)
+            penalty = tf.reduce_sum(tf.square(inner.gradient(total, x)))
+        return outer.gradient(penalty, x)
+
+    found = second_order(
+        lambda x: layers.convolve(x, tf.constant(down), 2, 1),
+        lambda x: layers.convolve_transpose(x, tf.constant(up)),
+    )
+    expected = second_order(
+        lambda x: tf.nn.conv2d(x, down, 2, "SAME"),
+        lambda x: tf.nn.conv2d_transpose(x, up, [2, 6, 6, 3], 2, "SAME"),
+    )
+    assert_close(found, expected)
 
 
 def test_transposed_convolution_of_images_of_unknown_size():
@@ -222,10 +280,9 @@ def test_bias_before_a_normalization_has_gradient_zero_and_no_effect(layer):
     x = normal(2, 8, 8, 3)
     randomized(layer, x.shape)
     normalize = layers.InstanceNormalization()
-    with tf.GradientTape() as tape:
-        outputs = normalize(layer(x))
-        total = tf.reduce_sum(outputs * normal(*outputs.shape, seed=9))
-    kernel_gradient, bias_gradient = tape.gradient(total, [layer.kernel.value, layer.bias.value])
+    outputs, _, kernel_gradient, bias_gradient = gradients(
+        lambda x: normalize(layer(x)), x, layer.kernel.value, layer.bias.value
+    )
     assert np.array_equal(bias_gradient, np.zeros(5))
     assert np.abs(kernel_gradient).min() > 0
 
@@ -320,9 +377,8 @@ def test_halved_image_leaves_the_padding_out_of_the_mean(size):
 
 
 def test_halved_image_keeps_a_constant_image():
-    assert_close(
-        layers.HalveImage()(np.full((1, 8, 8, 3), 0.7, "float32")), np.full((1, 4, 4, 3), 0.7)
-    )
+    image = np.full((1, 8, 8, 3), 0.7, "float32")
+    assert_close(layers.HalveImage()(image), image[:, ::2, ::2])
 
 
 @pytest.mark.parametrize("size", [1, 3])

@@ -17,8 +17,7 @@ STEPS = 4  # Of an epoch.
 
 
 class Tiny(keras.Model):
-    """Two networks, an optimizer each, and a draw that is a function of the step, as a GAN has.
-    """
+    """Two networks, an optimizer each, and a draw that is a function of the step, as a GAN has."""
 
     def __init__(self):
         super().__init__(name="tiny")

@@ -1,0 +1,85 @@
+"""Losses against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gans.nn import losses
+
+
+def test_least_squares_is_the_mean_over_batch_and_map():
+    outputs = np.zeros((2, 2, 2, 1), "float32")
+    outputs[0, 0, 0, 0], outputs[1, 1, 0, 0] = 3, -1
+    assert losses.least_squares(outputs, 0.0) == (3**2 + 1) / 8
+    assert losses.least_squares(outputs, 1.0) == (2**2 + 2**2 + 6) / 8
+
+
+def test_least_squares_sums_scales_and_does_not_weigh_them_by_size():
+    small, large = np.full((2, 3, 3, 1), 0.5, "float32"), np.full((2, 8, 8, 1), -1, "float32")
+    assert losses.least_squares([large, small], 1.0) == 4 + 0.25
+    assert losses.least_squares([small], 1.0) == losses.least_squares(small, 1.0) == 0.25
+
+
+def test_least_squares_gradient():
+    outputs = tf.constant([[[[0.5], [2.0]]]])
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        loss = losses.least_squares(outputs, 1.0)
+    assert np.array_equal(tape.gradient(loss, outputs)[0, 0, :, 0], [-0.5, 1.0])  # 2 (x - 1) / n
+
+
+def test_mean_absolute_is_the_mean_over_all_elements():
+    a = np.array([[1, -2], [0, 4]], "float32")
+    b = np.array([[0, 2], [0, 1.5]], "float32")
+    assert losses.mean_absolute(a, b) == (1 + 4 + 0 + 2.5) / 4
+
+
+@pytest.mark.parametrize(
+    ("mean", "variance", "nats"),
+    [
+        (0.0, 1.0, 0.0),
+        (3.0, 1.0, 4.5),  # mean ** 2 / 2
+        (0.0, np.e**2, (np.e**2 - 1 - 2) / 2),
+        (0.0, np.e**-2, (np.e**-2 - 1 + 2) / 2),
+        (-1.0, 4.0, (4 + 1 - 1 - np.log(4)) / 2),
+    ],
+)
+def test_kl_of_one_gaussian_in_closed_form(mean, variance, nats):
+    found = losses.kl_from_standard_normal(tf.constant([[mean]]), tf.math.log([[variance]]))
+    assert float(found) == pytest.approx(nats, rel=1e-6)
+
+
+def test_kl_is_the_integral_that_it_stands_for():
+    mean, deviation = 0.7, 0.4
+    x = np.linspace(-8, 8, 100_001)
+    density = np.exp(-(((x - mean) / deviation) ** 2) / 2) / deviation / np.sqrt(2 * np.pi)
+    log_ratio = -(((x - mean) / deviation) ** 2) / 2 - np.log(deviation) + x**2 / 2
+    nats = np.sum(density * log_ratio) * (x[1] - x[0])
+    found = losses.kl_from_standard_normal(
+        tf.constant([[mean]]), tf.constant([[2 * np.log(deviation)]], tf.float32)
+    )
+    assert float(found) == pytest.approx(nats, rel=1e-5)
+
+
+def test_kl_is_the_articles_sum_divided_by_the_batch():
+    generator = np.random.default_rng(0)
+    mean, log_variance = generator.standard_normal((2, 5, 8)).astype("float32")
+    article = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance))
+    found = losses.kl_from_standard_normal(mean, log_variance)
+    assert float(found) == pytest.approx(article / 5)
+    article_of_one = -0.5 * np.sum((1 + log_variance - mean**2 - np.exp(log_variance))[:1])
+    found = losses.kl_from_standard_normal(mean[:1], log_variance[:1])
+    assert float(found) == pytest.approx(article_of_one)
+
+
+def test_losses_of_bfloat16_outputs_are_added_up_in_float32():
+    # The mean of 4096 ones and one 9: bfloat16 cannot even count to 4097.
+    outputs = np.ones((1, 4097, 1, 1), "float32")
+    outputs[0, 0] = 9
+    half = tf.cast(outputs, tf.bfloat16)
+    for loss, expected in [
+        (losses.least_squares([half], 0.0), (4096 + 81) / 4097),
+        (losses.mean_absolute(half, tf.zeros_like(half)), (4096 + 9) / 4097),
+    ]:
+        assert loss.dtype == tf.float32
+        assert float(loss) == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,145 @@
+"""Adam against algorithm 1 of Kingma & Ba in NumPy, and the learning rate by epoch."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gans.nn.optimizers import Adam, LinearDecay
+
+STEPS = 5
+GRADIENTS = np.random.default_rng(0).standard_normal((STEPS, 6)).astype("float32")
+GRADIENTS *= [1, 1e-3, 1e-6, 1e-8, 1e3, 1]  # Epsilon, 1e-8, must count in some of them.
+
+
+def adam_numpy(weights, gradients, rate, beta_1, beta_2, epsilon):
+    """Algorithm 1, line by line, in float64."""
+    m = v = np.zeros_like(weights)
+    path = []
+    for t, g in enumerate(gradients.astype("float64"), start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        corrected_m, corrected_v = m / (1 - beta_1**t), v / (1 - beta_2**t)
+        weights = weights - rate * corrected_m / (np.sqrt(corrected_v) + epsilon)
+        path.append(weights)
+    return np.array(path)
+
+
+def adam_path(optimizer, gradients, graph=False):
+    weights = keras.Variable(np.zeros(gradients.shape[1], "float32"))
+    optimizer.build([weights])
+
+    def step(gradient):
+        optimizer.apply([gradient], [weights])
+
+    step = tf.function(step) if graph else step
+    path = []
+    for gradient in gradients:
+        step(tf.constant(gradient))
+        path.append(weights.numpy())
+    return np.array(path)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_adam_equals_algorithm_1(graph):
+    rate = 0.01
+    optimizer = Adam(rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+    found = adam_path(optimizer, GRADIENTS, graph)
+    expected = adam_numpy(np.zeros(6), GRADIENTS, rate, 0.5, 0.999, 1e-8)
+    # float32 has 1 - 0.999 ** t to five digits.
+    assert np.abs(found - expected).max() < 1e-5 * rate
+    assert optimizer.iterations.numpy() == STEPS
+
+
+def test_epsilon_is_added_to_the_corrected_root():
+    # |g| = epsilon halves the first step. Added to the uncorrected root, it would leave 3 %.
+    optimizer = Adam(1.0, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+    assert adam_path(optimizer, np.full((1, 1), 1e-8, "float32")) == pytest.approx(-0.5, rel=1e-4)
+
+
+def test_adam_defaults_are_those_of_the_image_to_image_papers():
+    config = Adam().get_config()
+    found = [config[name] for name in ("learning_rate", "beta_1", "beta_2", "epsilon")]
+    assert found == pytest.approx([2e-4, 0.5, 0.999, 1e-8])
+
+
+def test_gradients_count_as_they_were_before_the_first_update():
+    # The gradient of one weight is read from another that the same call updates first.
+    first, second = keras.Variable([1.0]), keras.Variable([1.0])
+    optimizer = Adam(0.1)
+    optimizer.build([first, second])
+
+    @tf.function
+    def step():
+        optimizer.apply([first.value * 1.0, first.value - 1.0], [first, second])
+
+    step()
+    assert first.numpy() == pytest.approx(0.9)
+    assert second.numpy() == 1.0
+
+
+def test_saved_moments_and_count_continue_the_run_byte_for_byte():
+    def make():
+        weights = keras.Variable(np.ones(6, "float32"))
+        optimizer = Adam(0.01)
+        optimizer.build([weights])
+        return optimizer, weights
+
+    def step(optimizer, weights, gradient):
+        optimizer.apply([tf.constant(gradient)], [weights])
+
+    whole, whole_weights = make()
+    first, first_weights = make()
+    for gradient in GRADIENTS[:3]:
+        step(whole, whole_weights, gradient)
+        step(first, first_weights, gradient)
+    store = {}
+    first.save_own_variables(store)
+    second, second_weights = make()
+    second.load_own_variables(store)
+    second_weights.assign(first_weights)
+    for gradient in GRADIENTS[3:]:
+        step(whole, whole_weights, gradient)
+        step(second, second_weights, gradient)
+    assert np.array_equal(whole_weights.numpy(), second_weights.numpy())
+    for one, other in zip(whole.variables, second.variables, strict=True):
+        assert np.array_equal(one.numpy(), other.numpy())
+
+
+def test_adam_made_from_its_config_has_the_same_schedule():
+    optimizer = Adam(LinearDecay(0.1, 2, 3, steps_per_epoch=4), beta_1=0.3)
+    copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(copy) is Adam
+    assert copy.get_config() == optimizer.get_config()
+    assert np.array_equal(adam_path(copy, GRADIENTS), adam_path(optimizer, GRADIENTS))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "factor"),
+    [
+        (1, 1),
+        (99, 1),
+        (100, 1),
+        (101, 100 / 101),
+        (102, 99 / 101),
+        (200, 1 / 101),
+        (201, 0),
+        (300, 0),
+    ],
+)
+def test_rate_by_epoch_of_100_plus_100(epoch, factor):
+    schedule = LinearDecay(1.0, 100, 100, steps_per_epoch=7)
+    for step in (7 * (epoch - 1), 7 * epoch - 1):  # The first and the last step of the epoch.
+        assert float(schedule(tf.constant(step, tf.int64))) == pytest.approx(factor, abs=1e-7)
+
+
+def test_rate_falls_from_the_first_epoch_without_a_constant_part():
+    schedule = LinearDecay(3.0, 0, 2, steps_per_epoch=1)
+    assert [float(schedule(step)) for step in range(4)] == pytest.approx([2, 1, 0, 0])
+
+
+def test_adam_takes_the_rate_of_the_epoch_that_the_step_is_in():
+    # With a constant gradient every step of Adam has the length of the rate: here 1, 1, 1/2, 1/2.
+    optimizer = Adam(LinearDecay(1.0, 1, 1, steps_per_epoch=2))
+    path = adam_path(optimizer, np.ones((4, 1), "float32"))
+    assert path[:, 0] == pytest.approx([-1, -2, -2.5, -3], rel=1e-5)

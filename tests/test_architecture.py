@@ -1,0 +1,221 @@
+"""The rules of the house that no single file can hold: who may import whom, sizes, docstrings."""
+
+import ast
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gans.training import cli, command
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("gans", "scripts", "data_prep")
+    for path in (ROOT / folder).rglob("*.py")
+)
+GAN_FILES = [path for path in FILES if path.parent == Path("gans") and path.stem != "__init__"]
+LONGEST_FILE = 600
+
+# What a file may import of the project, by the first of these folders that it is in. All that is
+# listed stands for itself and what is below it.
+ALLOWED = {
+    "gans/nn": ["gans.nn"],
+    "gans/data": ["gans.data"],
+    "gans/metrics": ["gans.metrics"],
+    "gans/training": ["gans.training", "gans.data.images"],
+    "gans": ["gans.nn"],
+    "data_prep": ["data_prep", "gans.training.cli"],
+    "scripts": ["gans", "data_prep"],
+}
+PROJECT = {"gans", "data_prep", "scripts", "benchmarks", "tests"}
+
+
+def is_below(name: str, parent: str) -> bool:
+    return name == parent or name.startswith(f"{parent}.")
+
+
+def module_exists(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imports_of(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, wherever it does so.
+
+    `from gans.training import cli` is gans.training.cli, `from gans.data.pairs import resize` is
+    gans.data.pairs, and `from . import nn` is what it means at its place.
+    """
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = path.parent.parts[: len(path.parent.parts) + 1 - node.level] * bool(node.level)
+            module = ".".join([*base, *filter(None, [node.module])])
+            names = {f"{module}.{alias.name}" for alias in node.names}
+            found |= {
+                name if is_below(name, "gans") and module_exists(name) else module for name in names
+            }
+    return found
+
+
+def name_of(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def gan_class(path: Path) -> ast.ClassDef:
+    """The `keras.Model` of a GAN file."""
+    classes = [
+        node
+        for node in tree_of(path).body
+        if isinstance(node, ast.ClassDef) and "keras.Model" in map(ast.unparse, node.bases)
+    ]
+    assert len(classes) == 1, f"expected one keras.Model in {path}. Received: {len(classes)}"
+    return classes[0]
+
+
+def test_the_files_are_found():
+    names = set(map(str, FILES))
+    assert {"gans/nn/layers.py", "gans/data/pairs.py", "data_prep/toy_fashion.py"} <= names
+    assert Path("gans/bicyclegan.py") in GAN_FILES
+    assert imports_of(Path("gans/training/callbacks.py")) >= {
+        "gans.data.images",
+        "gans.training.cli",
+        "numpy",
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_arrows_point_one_way(path):
+    folder = next(folder for folder in ALLOWED if path.is_relative_to(folder))
+    wrong = {
+        name
+        for name in imports_of(path)
+        if name.split(".")[0] in PROJECT
+        and not any(is_below(name, allowed) for allowed in ALLOWED[folder])
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[0] == "data_prep"], ids=str)
+def test_data_prep_needs_no_tensorflow(path):
+    assert not {name.split(".")[0] for name in imports_of(path)} & {"tensorflow", "keras"}
+
+
+def test_what_answers_before_the_work_begins_imports_no_tensorflow():
+    light = [
+        "gans",
+        "gans.data.images",
+        "gans.training.cli",
+        "gans.training.command",
+        "gans.training.run_folder",
+        *(name_of(path) for path in FILES if path.is_relative_to("gans/metrics")),
+        *(name_of(path) for path in FILES if path.parts[0] in ("data_prep", "scripts")),
+    ]
+    code = (
+        f"import importlib, sys\nfor name in {light}: importlib.import_module(name)\n"
+        "print(*sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "\n"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_file_is_too_long_to_be_held_in_the_head(path):
+    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[0] == "gans"], ids=str)
+def test_every_public_name_has_a_docstring(path):
+    tree = tree_of(path)
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    public = [node for node in tree.body if isinstance(node, kinds) and node.name[0] != "_"]
+    silent = [node.name for node in public if not ast.get_docstring(node)]
+    if tree.body and not ast.get_docstring(tree):
+        silent.append("the module")
+    assert not silent
+
+
+# GAN files.
+
+
+@pytest.mark.parametrize("path", GAN_FILES, ids=str)
+def test_a_gan_file_has_its_parts_in_the_order_of_all_gan_files(path):
+    places = {}
+    for place, node in enumerate(tree_of(path).body):
+        if isinstance(node, ast.Assign):
+            places.setdefault(ast.unparse(node.targets[0]), place)
+        elif isinstance(node, ast.FunctionDef):
+            places.setdefault(node.name.split("_")[0], place)
+        elif isinstance(node, ast.ClassDef):
+            places.setdefault(node.name, place)
+    order = [places.get(name) for name in ("PRESETS", "TRAINING", "build", gan_class(path).name)]
+    assert None not in order
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("path", GAN_FILES, ids=str)
+def test_a_gan_is_compiled_trained_and_previewed_by_methods_of_its_own(path):
+    class_ = gan_class(path)
+    own = {node.name for node in class_.body if isinstance(node, ast.FunctionDef)}
+    # A paper's variants have a step each, one of which the constructor takes.
+    own |= {
+        target.attr
+        for node in ast.walk(class_)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self"
+    }
+    assert {"__init__", "compile", "train_step", "preview"} <= own
+
+
+@pytest.mark.parametrize("path", GAN_FILES, ids=str)
+def test_presets_are_arguments_of_the_constructor_each_with_its_meaning(path):
+    description = cli.describe_class(name_of(path), gan_class(path).name)
+    names = {parameter.name for parameter in description.parameters}
+    assert list(description.presets) == ["toy", "article", "paper"]
+    for preset, arguments in description.presets.items():
+        assert arguments.keys() <= names, preset
+    assert names <= description.help.keys()
+    assert all(parameter.default is not cli.EMPTY for parameter in description.parameters)
+    assert "seed" in names
+
+
+@pytest.mark.parametrize("path", GAN_FILES, ids=str)
+def test_every_preset_says_how_long_and_in_what_batches_it_trains(path):
+    training = command.read_literal(name_of(path), "TRAINING")
+    assert list(training) == ["toy", "article", "paper"]
+    for settings in training.values():
+        assert {"batch_size", "epochs"} <= settings.keys()
+        assert min(settings["batch_size"], settings["epochs"]) >= 1
+
+
+# The tests themselves.
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.com", 80), ("2001:db8::1", 80)])
+def test_no_test_reaches_a_network(address):
+    with pytest.raises(pytest.fail.Exception, match="expected no network"):
+        socket.create_connection(address, timeout=1)
+
+
+def test_tests_may_reach_their_own_machine():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), timeout=5) as client,
+    ):
+        connection, _ = server.accept()
+        with connection:
+            client.sendall(b"a")
+            assert connection.recv(1) == b"a"
