@@ -593,7 +593,7 @@ def check_settings(settings: dict):
         if settings[name] < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {settings[name]}")
     scales, filters = settings["discriminator_scales"], settings["discriminator_filters"]
-    if not 1 <= scales <= 3 or filters < 2 ** (scales - 1):
+    if not 1 <= scales <= 3 or filters % 2 ** (scales - 1):
         raise ValueError(
             "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible "
             f"that often. Received: {scales} scales, {filters} filters"

@@ -1,4 +1,8 @@
-"""Initial weights of the official image-to-image code, which Keras' defaults are far from."""
+"""Initial weights of the official image-to-image code, which Keras' defaults are far from.
+
+One initializer serves all layers of a network. It draws from a `SeedGenerator`, which moves on at
+each call: with a fixed seed, Keras' default, every kernel would begin with the same numbers.
+"""
 
 import keras
 
@@ -11,10 +15,13 @@ def xavier_normal(gain: float = 0.02) -> keras.initializers.Initializer:
     near zero.
     """
     return keras.initializers.VarianceScaling(
-        scale=gain**2, mode="fan_avg", distribution="untruncated_normal"
+        scale=gain**2,
+        mode="fan_avg",
+        distribution="untruncated_normal",
+        seed=keras.random.SeedGenerator(),
     )
 
 
 def normal(stddev: float = 0.02) -> keras.initializers.Initializer:
     """Normal around 0, deviation 0.02: DCGAN, pix2pix and CycleGAN."""
-    return keras.initializers.RandomNormal(stddev=stddev)
+    return keras.initializers.RandomNormal(stddev=stddev, seed=keras.random.SeedGenerator())

@@ -151,22 +151,12 @@ class Samples(StepCallback):
 class Save(StepCallback):
     """A checkpoint every `every` steps and at the last one."""
 
-    def __init__(
-        self,
-        start_step: int,
-        checkpoints: Checkpoints,
-        writer: tf.summary.SummaryWriter,
-        every: int,
-        last_step: int,
-    ):
+    def __init__(self, start_step: int, checkpoints: Checkpoints, every: int, last_step: int):
         super().__init__(start_step)
-        self.checkpoints, self.writer = checkpoints, writer
-        self.every, self.last_step = every, last_step
+        self.checkpoints, self.every, self.last_step = checkpoints, every, last_step
 
     def on_step(self, step, losses):
         if step % self.every == 0 or step == self.last_step:
-            # Steps up to the checkpoint are not done again: a kill must not take their events.
-            self.writer.flush()
             self.checkpoints.save(step)
 
 

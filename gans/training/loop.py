@@ -85,7 +85,7 @@ def train(
             StopOnNonFinite(step, run),
             Log(step, run, writer, log_every, images_per_step),
             Samples(step, run, writer, sample_every or steps_per_epoch, last_step, preview_batch),
-            Save(step, checkpoints, writer, checkpoint_every or steps_per_epoch, last_step),
+            Save(step, checkpoints, checkpoint_every or steps_per_epoch, last_step),
             stop,
         ]
         if profile:

@@ -505,7 +505,11 @@ def test_crops_begin_at_every_place_equally_often(augmented):
         counts = np.bincount(corner, minlength=LOAD - CROP + 1)
         assert len(counts) == LOAD - CROP + 1
         assert ((counts - expected) ** 2 / expected).sum() < 26.1  # 1 in 1000 with 8 degrees.
-    assert abs(np.corrcoef(top, left)[0, 1]) < 4 / np.sqrt(len(top))
+
+
+def test_top_left_and_flip_know_nothing_of_each_other(augmented):
+    correlations = np.corrcoef(np.stack(places(augmented[0])))
+    assert np.abs(correlations - np.eye(3)).max() < 4 / np.sqrt(len(augmented[0]))
 
 
 def test_half_of_the_pairs_are_mirrored(augmented):
