@@ -41,6 +41,8 @@ from gans.nn.layers import HalveImage, TileLatent, reseed
 PRESETS = {
     "toy": {
         "image_size": 64,
+        # A hue, a brightness and a pattern: of 8 numbers half would say nothing.
+        "latent_dim": 4,
         "latent_injection": "all",
         "encoder_network": "resnet",
         "generator_filters": 16,
@@ -50,7 +52,6 @@ PRESETS = {
         "init_gain": 1.0,
         "learning_rate": 1e-3,
         "decay_epochs": 18,
-        "lambda_latent": 2.0,
     },
     # The constructor's defaults are the article's numbers.
     "article": {},

@@ -130,8 +130,7 @@ def test_no_two_kernels_begin_with_the_same_numbers():
     gan = narrow(encoder_network="resnet")
     kernels = [x.numpy().ravel() for x in gan.trainable_variables if x.name == "kernel"]
     starts = [tuple(np.sign(kernel[:32])) for kernel in kernels if kernel.size >= 32]
-    assert len(starts) > 30
-    assert len(set(starts)) == len(starts)
+    assert len(set(starts)) == len(starts) > 20
     mean, log_variance = (gan.encoder.get_layer(x).kernel for x in ("mean", "log_variance"))
     assert not np.allclose(mean, log_variance)
 
@@ -195,7 +194,7 @@ def test_fit_as_for_any_keras_model_and_traced_once(objective, names):
 
     gan.train_step = counting
     dataset = tf.data.Dataset.from_tensors(pairs()).repeat()
-    history = gan.fit(dataset, epochs=3, steps_per_epoch=3, verbose=0).history
+    history = gan.fit(dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0).history
     assert traces == [1]
     assert history.keys() == names
     assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
@@ -208,7 +207,7 @@ def test_graph_and_eager_steps_are_the_same():
         gan = narrow()
         gan.compile(run_eagerly=eager)
         dataset = tf.data.Dataset.from_tensors(pairs()).repeat(2)
-        history = gan.fit(dataset, epochs=1, steps_per_epoch=1, verbose=0).history
+        history = gan.fit(dataset, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0).history
         results.append({name: values[0] for name, values in history.items()})
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 
@@ -260,7 +259,6 @@ def test_step_in_bfloat16(mixed_bfloat16):
         "latent_injection": "all",
         "encoder_network": "resnet",
         "discriminator_scales": 2,
-        "dropout": 0.5,
     }
     gan = narrow(**settings)
     assert all(x.compute_dtype == "bfloat16" for x in gan.generator.layers if isinstance(x, Conv2D))
