@@ -49,7 +49,8 @@ def train(
         run_dir: Folder of the run: settings, checkpoints, logs, samples, weights.
         preset: toy (minutes on 2 cores), article (its numbers) or paper (the official code's).
             Default: toy without --data_dir, article with it.
-        epochs: Passes over the data. Default: the preset's.
+        epochs: Passes over the data; a preset's decay_epochs grow and shrink with them. Default:
+            the preset's.
         steps_per_epoch: Default: as many as the training pairs give, each used once.
         batch_size: Pairs of each of the two flows; a step takes twice as many. Default: the
             preset's.
@@ -116,6 +117,7 @@ def train(
         find_pairs,
         find_validation,
         load_pairs,
+        naming_damage,
         pair_batches,
     )
     from gans.training import loop
@@ -137,7 +139,7 @@ def train(
     settings["steps_per_epoch"] = steps_per_epoch or len(files) // (2 * settings["batch_size"])
     free = command.FREE | ({"epochs"} if not gan.decay_epochs else set())
     run.check(settings, free)
-    with run.locked(), command.usage_errors(DataError):
+    with run.locked(), command.usage_errors(DataError), naming_damage(files):
         run.begin(settings)
         run.check_data(files.fingerprint())
         gan.compile(settings["epochs"], settings["steps_per_epoch"])
@@ -183,6 +185,9 @@ def resolve(preset: str, constructor: dict, **given) -> dict:
     defaults = {parameter.name: parameter.default for parameter in DESCRIPTION.parameters}
     model = {**defaults, **DESCRIPTION.presets[preset], **constructor, "seed": given.pop("seed")}
     training = command.read_literal("gans.bicyclegan", "TRAINING")[preset]
+    if given["epochs"] and "decay_epochs" not in constructor:
+        # A shorter or longer run decays over the same share of it.
+        model["decay_epochs"] = model["decay_epochs"] * given["epochs"] // training["epochs"]
     training = {"load_size": model["image_size"], **training}
     for name, value in given.items():
         training[name] = training.get(name) if value is None else value

@@ -183,10 +183,14 @@ def test_presets_are_the_papers_and_the_articles_numbers():
         ("clr", {"d2_loss", "gan_2_loss", "latent_loss"}),
     ],
 )
-def test_fit_as_for_any_keras_model_and_traced_once(objective, names):
-    gan = narrow(objective=objective)
+def test_fit_is_traced_once_and_its_steps_are_those_of_eager_mode(objective, names):
+    eager, gan = narrow(objective=objective), narrow(objective=objective)
+    eager.compile()
     gan.compile()
-    traces, train_step = [], gan.train_step
+    expected = {name: float(loss) for name, loss in eager.train_step(pairs()).items()}
+    assert expected.keys() == names
+
+    traces, logs, train_step = [], [], gan.train_step
 
     def counting(batch):
         traces.append(1)
@@ -194,22 +198,12 @@ def test_fit_as_for_any_keras_model_and_traced_once(objective, names):
 
     gan.train_step = counting
     dataset = tf.data.Dataset.from_tensors(pairs()).repeat()
-    history = gan.fit(dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0).history
+    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, log: logs.append(log))
+    gan.fit(dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[log])
     assert traces == [1]
-    assert history.keys() == names
-    assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
-    assert gan.optimizer_generator.iterations == 9
-
-
-def test_graph_and_eager_steps_are_the_same():
-    results = []
-    for eager in (True, False):
-        gan = narrow()
-        gan.compile(run_eagerly=eager)
-        dataset = tf.data.Dataset.from_tensors(pairs()).repeat(2)
-        history = gan.fit(dataset, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0).history
-        results.append({name: values[0] for name, values in history.items()})
-    assert results[0] == pytest.approx(results[1], rel=1e-5)
+    assert gan.optimizer_generator.iterations == len(logs) == 9
+    assert logs[0] == pytest.approx(expected, rel=1e-4)
+    assert all(log.keys() == names and np.isfinite(list(log.values())).all() for log in logs)
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
@@ -265,16 +259,16 @@ def test_step_in_bfloat16(mixed_bfloat16):
     assert gan.translate(images(1, 64), np.zeros((1, 8))).dtype == np.float32
     keras.config.set_dtype_policy("float32")
     exact = narrow(**settings)
+    exact.set_weights(gan.get_weights())
     losses = []
     for one in (gan, exact):
-        one.set_weights(gan.get_weights())
         one.compile()
         losses.append(one.train_step(pairs(size=64)))
         assert all(loss.dtype == tf.float32 for loss in losses[-1].values())
         assert {x.dtype for x in one.trainable_variables} == {"float32"}
     half, full = ({name: float(loss) for name, loss in x.items()} for x in losses)
     assert half != full
-    assert half == pytest.approx(full, rel=0.05, abs=1e-3)
+    assert half == pytest.approx(full, rel=0.02)
 
 
 # Use of a trained model

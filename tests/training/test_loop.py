@@ -1,4 +1,4 @@
-"""A run that is stopped, killed or damaged, and begun again, ends with the bytes of one that was not.
+"""A run stopped, killed or damaged, and begun again, ends with the bytes of one that was not.
 
 2 epochs of 4 steps, a line of metrics every step, a checkpoint after steps 3, 6 and 8.
 """
@@ -16,6 +16,9 @@ import tensorflow as tf
 from gans.training import callbacks, checkpoints, cli, loop
 from gans.training.run_folder import RunFolder
 
+# Keras hands its variables to NumPy in a way that NumPy will not take for ever.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 LAST = 8
 
 
@@ -29,16 +32,15 @@ def kill():
 
 @pytest.fixture
 def at_step(monkeypatch):
-    """Has something happen after a step was logged and before its picture and checkpoint."""
+    """Has something happen once, after a step was logged, before its picture and checkpoint."""
+    on_step, planned = callbacks.Log.on_step, {}
+
+    def log_and_act(self, step, losses):
+        on_step(self, step, losses)
+        planned.pop(step, lambda: None)()
 
     def plan(step, action):
-        on_step = callbacks.Log.on_step
-
-        def log_and_act(self, now, losses):
-            on_step(self, now, losses)
-            if now == step:
-                action()
-
+        planned[step] = action
         monkeypatch.setattr(callbacks.Log, "on_step", log_and_act)
 
     return plan
@@ -364,7 +366,8 @@ def test_a_file_of_earlier_events_is_left_as_it_is(tmp_path):
     write_events(path, [0, 1, 2])
     before = path.stat()
     loop.drop_events_after(tmp_path, 2)
-    assert path.stat() == before
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
