@@ -190,7 +190,7 @@ def test_fit_is_traced_once_and_its_steps_are_those_of_eager_mode(objective, nam
     expected = {name: float(loss) for name, loss in eager.train_step(pairs()).items()}
     assert expected.keys() == names
 
-    traces, logs, train_step = [], [], gan.train_step
+    traces, steps, train_step = [], [], gan.train_step
 
     def counting(batch):
         traces.append(1)
@@ -198,12 +198,13 @@ def test_fit_is_traced_once_and_its_steps_are_those_of_eager_mode(objective, nam
 
     gan.train_step = counting
     dataset = tf.data.Dataset.from_tensors(pairs()).repeat()
-    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, log: logs.append(log))
+    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: steps.append(logs))
     gan.fit(dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[log])
     assert traces == [1]
-    assert gan.optimizer_generator.iterations == len(logs) == 9
-    assert logs[0] == pytest.approx(expected, rel=1e-4)
-    assert all(log.keys() == names and np.isfinite(list(log.values())).all() for log in logs)
+    assert gan.optimizer_generator.iterations == len(steps) == 9
+    assert steps[0] == pytest.approx(expected, rel=1e-4)
+    assert all(logs.keys() == names for logs in steps)
+    assert all(np.isfinite(list(logs.values())).all() for logs in steps)
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])

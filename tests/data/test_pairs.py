@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from pathlib import Path
 
 import keras
@@ -455,8 +456,20 @@ def test_a_start_in_the_far_future_costs_nothing_and_is_well_defined(numbered):
     assert content(late[1:]) == content(stream(numbered, 1, start_step=far + 1, seed=1))
 
 
-def test_the_number_of_parallel_calls_changes_no_byte(numbered):
+def test_the_number_of_parallel_calls_changes_no_byte(numbered, monkeypatch):
     options = {"image_size": CROP, "load_size": LOAD, "seed": 5}
+    decode_pair = pairs.decode_pair
+
+    def wait(index):
+        time.sleep(0.01 * (index % 3))
+        return index
+
+    def unequally_slow(files, index, size):
+        index = tf.ensure_shape(tf.numpy_function(wait, [index], tf.int64), ())
+        return decode_pair(files, index, size)
+
+    # Later pairs overtake earlier ones wherever they may.
+    monkeypatch.setattr(pairs, "decode_pair", unequally_slow)
     one, eight, automatic = (
         content(stream(numbered, 8, parallel_calls=calls, **options)) for calls in (1, 8, None)
     )

@@ -152,8 +152,8 @@ def test_hues_per_sketch_is_the_mean_number_of_different_hues_without_neutrals()
 
 
 def test_hue_kept_is_the_share_of_the_coloured_photos():
-    photos = solid(RED, BLUE, LIME, MAGENTA, NEUTRAL, NEUTRAL)
-    reconstructions = solid(RED, LIME, NEUTRAL, MAGENTA, NEUTRAL, RED)
+    photos = solid(RED, BLUE, LIME, MAGENTA, NEUTRAL, NEUTRAL, NEUTRAL)
+    reconstructions = solid(RED, LIME, NEUTRAL, MAGENTA, NEUTRAL, NEUTRAL, RED)
     assert hues.hue_kept(photos, reconstructions, PALETTE) == 2 / 4
     assert hues.hue_kept(photos, photos, PALETTE) == 1.0
 
