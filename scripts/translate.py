@@ -3,6 +3,7 @@
     python scripts/translate.py --run_dir=runs/bicyclegan --input=sketch.png --output=out
     python scripts/translate.py ... --style=photo.png                 # the style of that photo
     python scripts/translate.py ... --interpolate --samples=16        # from one style to another
+    python scripts/translate.py ... --fit                             # a sketch of another scale
 
 Needs only the run folder. For every sketch NAME the folder `out` gets NAME_1.png, NAME_2.png, ...
 of the sketch's own size, NAME_all.png with the sketch and all of them side by side, and with
@@ -25,6 +26,7 @@ def translate(
     samples: int = 8,
     style: tuple[str, ...] | None = None,
     interpolate: bool = False,
+    fit: bool = False,
     seed: int = 0,
     overwrite: bool = False,
     debug: bool = False,
@@ -40,6 +42,8 @@ def translate(
         style: A photo whose style is taken instead of random ones; several by commas.
         interpolate: Go from one style to another: from --style to the next --style, or to or
             between random ones where fewer than two are given.
+        fit: Paint at the size of training, and resize to the sketch's: right for a sketch whose
+            objects are larger or smaller than those the run was trained on.
         seed: Of the random styles.
         overwrite: Replace pictures of the same names in the output folder.
         debug: Show the traceback of an error.
@@ -86,7 +90,7 @@ def translate(
     z = z[:count].astype(np.float32)
 
     for source, image in tqdm(images.items(), desc="sketches", disable=len(images) == 1):
-        painted = paint(gan, image, z)
+        painted = paint_fitted(gan, image, z) if fit else paint(gan, image, z)
         *singles, together = [path for path in targets[source] if path.suffix == ".png"]
         together.parent.mkdir(parents=True, exist_ok=True)
         for path, picture in zip(singles, painted, strict=True):
@@ -187,6 +191,24 @@ def paint(gan, image, z):
         generator([canvas[np.newaxis], style[np.newaxis]], training=False).numpy()[0] for style in z
     ]
     return np.stack(painted)[:, top : top + height, left : left + width]
+
+
+def paint_fitted(gan, image, z):
+    """As `paint`, but padded to a square, resized to the size of training, and back."""
+    import numpy as np
+    import tensorflow as tf
+
+    height, width = image.shape[:2]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    canvas = np.ones((side, side, image.shape[2]), np.float32)
+    canvas[top : top + height, left : left + width] = image
+
+    def resize(images, size):
+        return np.clip(tf.image.resize(images, (size, size), "bicubic", antialias=True), -1.0, 1.0)
+
+    painted = resize(paint(gan, resize(canvas, gan.image_size), z), side)
+    return painted[:, top : top + height, left : left + width]
 
 
 def spherical(start, end, share: float):
