@@ -330,6 +330,11 @@ class BicycleGAN(keras.Model):
                     "`decay_epochs` needs `epochs` and `steps_per_epoch` in `compile`. "
                     f"Received: epochs={epochs}, steps_per_epoch={steps_per_epoch}"
                 )
+            if epochs < self.decay_epochs:
+                raise ValueError(
+                    f"`decay_epochs` must be at most the {epochs} epochs of the run. "
+                    f"Received: {self.decay_epochs}"
+                )
             learning_rate = optimizers.LinearDecay(
                 learning_rate, epochs - self.decay_epochs, self.decay_epochs, steps_per_epoch
             )

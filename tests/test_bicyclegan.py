@@ -241,6 +241,13 @@ def test_decay_needs_the_length_of_the_run():
     assert str(error.value) == message
 
 
+def test_decay_longer_than_the_run_is_refused():
+    with pytest.raises(ValueError) as error:
+        narrow(decay_epochs=5).compile(epochs=4, steps_per_epoch=1)
+    assert str(error.value) == "`decay_epochs` must be at most the 4 epochs of the run. Received: 5"
+    narrow(decay_epochs=4).compile(epochs=4, steps_per_epoch=1)
+
+
 @pytest.fixture
 def mixed_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")

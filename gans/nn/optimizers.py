@@ -16,10 +16,14 @@ class Adam(keras.optimizers.Adam):
         learning_rate: a float or a `LearningRateSchedule`.
         beta_1, beta_2: decay of the first and second moment.
         epsilon: keeps the division finite.
+
+    Raises `ValueError` for `amsgrad=True`.
     """
 
     def __init__(self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, **kwargs):
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+        if self.amsgrad:
+            raise ValueError("Expected `amsgrad=False`: the kernel has none. Received: True")
 
     def apply(self, grads, trainable_variables=None):
         # A weight that the backward pass still reads would be copied before its update.

@@ -63,6 +63,11 @@ def test_adam_defaults_are_those_of_the_image_to_image_papers():
     assert found == pytest.approx([2e-4, 0.5, 0.999, 1e-8])
 
 
+def test_amsgrad_is_refused_rather_than_ignored():
+    with pytest.raises(ValueError, match="Expected `amsgrad=False`: .* Received: True"):
+        Adam(amsgrad=True)
+
+
 def test_gradients_count_as_they_were_before_the_first_update():
     # The gradient of one weight is read from another that the same call updates first.
     first, second = keras.Variable([1.0]), keras.Variable([1.0])

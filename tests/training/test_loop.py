@@ -203,6 +203,13 @@ def test_killed_while_it_saves_it_ends_alike(train, tmp_path, monkeypatch, ends_
     assert saved(tmp_path) == names(3, 6, 8)
 
 
+def test_what_a_killed_save_left_is_removed_at_the_start(train, tmp_path):
+    train(tmp_path)
+    (tmp_path / "checkpoints" / "tmp-6").mkdir()
+    train(tmp_path)
+    assert saved(tmp_path) == names(3, 6, 8)
+
+
 def test_it_says_where_it_goes_on(train, tmp_path, at_step, capsys):
     at_step(5, kill)
     with pytest.raises(Killed):
