@@ -5,10 +5,10 @@
     python benchmarks/bicyclegan_step.py --choices        # what each choice of speed is worth
 
 Prints the median milliseconds of a step, images per second, the share of a step spent waiting for
-data, peak memory, and the GFLOP/s that a step reaches beside what its convolutions reach alone. With
-`--choices` every choice that ARCHITECTURE.md lists is switched off in turn and timed side by side
-with the step as it is, step by step in one process, so that a noisy machine disturbs both alike. The
-last line is one JSON object. About a minute at 256x256 on 2 cores, 8 with `--choices`.
+data, peak memory, and the GFLOP/s that a step reaches beside what its convolutions reach alone.
+With `--choices` every choice that ARCHITECTURE.md lists is switched off in turn and timed side by
+side with the step as it is, step by step in one process, so that a noisy machine disturbs both
+alike. The last line is one JSON object. About a minute at 256x256 on 2 cores, 8 with `--choices`.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ from unittest import mock
 from data_prep import toy_fashion
 from gans.training import cli, command
 
-# Forward, input-gradient and weight-gradient passes of each network in a step, per image of a flow: both
-# flows through G; E on the photo, and forward and backward on a fake; each D on real and fake.
+# Forward, input-gradient and weight-gradient passes of each network in a step, per image of a flow:
+# both flows through G; E on the photo, and forward and backward on a fake; each D on real and fake.
 PASSES = {"generator": (2, 2, 2), "encoder": (2, 2, 1), "discriminator_1": (2, 3, 2)}
 PASSES["discriminator_2"] = PASSES["discriminator_1"]
 

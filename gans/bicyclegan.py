@@ -27,6 +27,7 @@ Differences from the paper
   used here.
 """
 
+import functools
 import math
 from typing import Literal
 
@@ -37,6 +38,7 @@ from keras import layers
 
 from gans.nn import initializers, losses, networks, optimizers
 from gans.nn.layers import HalveImage, TileLatent, reseed
+from gans.nn.settings import check_choices, check_range
 
 PRESETS = {
     "toy": {
@@ -266,44 +268,38 @@ class BicycleGAN(keras.Model):
         self.beta_1 = beta_1
         self.decay_epochs = decay_epochs
         self.seed = seed
-        self.generator_options = {
+        common = {"photo_channels": photo_channels, "norm": norm, "init_gain": init_gain}
+        self.generator_options = common | {
             "image_channels": image_channels,
-            "photo_channels": photo_channels,
             "latent_dim": latent_dim,
             "filters": generator_filters,
             "latent_injection": latent_injection,
             "depth": unet_depth(image_size),
-            "norm": norm,
             "upsample": upsample,
             "dropout": dropout,
-            "init_gain": init_gain,
         }
         self.generator = build_generator(image_size, **self.generator_options)
         self.encoder = build_encoder(
             image_size,
-            photo_channels,
-            latent_dim,
-            encoder_filters,
-            encoder_network,
-            norm,
-            init_gain,
+            latent_dim=latent_dim,
+            filters=encoder_filters,
+            network=encoder_network,
+            **common,
         )
-
-        def discriminator(name):
-            return build_discriminator(
-                image_size,
-                photo_channels,
-                discriminator_filters,
-                discriminator_scales,
-                norm,
-                init_gain,
-                name,
-            )
-
-        # Separate discriminators for the two flows give better pictures than a shared one (section
-        # 4).
-        self.discriminator_1 = discriminator("discriminator_1") if objective != "clr" else None
-        self.discriminator_2 = discriminator("discriminator_2") if objective != "cvae" else None
+        # Separate discriminators for the two flows give better pictures than a shared one
+        # (section 4).
+        discriminator = functools.partial(
+            build_discriminator,
+            image_size,
+            filters=discriminator_filters,
+            scales=discriminator_scales,
+            **common,
+        )
+        self.discriminator_1 = self.discriminator_2 = None
+        if objective != "clr":
+            self.discriminator_1 = discriminator(name="discriminator_1")
+        if objective != "cvae":
+            self.discriminator_2 = discriminator(name="discriminator_2")
         self.train_step = {
             "bicycle": self.train_bicycle,
             "cvae": self.train_cvae,
@@ -323,21 +319,9 @@ class BicycleGAN(keras.Model):
             epochs, steps_per_epoch: length of the run; needed where `decay_epochs` is not 0.
             run_eagerly: run each step without a graph, to debug it.
         """
-        learning_rate = self.learning_rate
-        if self.decay_epochs:
-            if epochs is None or steps_per_epoch is None:
-                raise ValueError(
-                    "`decay_epochs` needs `epochs` and `steps_per_epoch` in `compile`. "
-                    f"Received: epochs={epochs}, steps_per_epoch={steps_per_epoch}"
-                )
-            if epochs < self.decay_epochs:
-                raise ValueError(
-                    f"`decay_epochs` must be at most the {epochs} epochs of the run. "
-                    f"Received: {self.decay_epochs}"
-                )
-            learning_rate = optimizers.LinearDecay(
-                learning_rate, epochs - self.decay_epochs, self.decay_epochs, steps_per_epoch
-            )
+        learning_rate = optimizers.decaying_rate(
+            self.learning_rate, self.decay_epochs, epochs, steps_per_epoch
+        )
 
         def adam(network):
             optimizer = optimizers.Adam(learning_rate, beta_1=self.beta_1)
@@ -594,41 +578,22 @@ class BicycleGAN(keras.Model):
 
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
-    size, depth = settings["image_size"], unet_depth(max(1, settings["image_size"]))
-    if size < 32 or depth < 5:
-        raise ValueError(f"`image_size` must be a multiple of 32, from 32 on. Received: {size}")
-    for name in ("latent_dim", "generator_filters", "encoder_filters", "discriminator_filters"):
-        if settings[name] < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {settings[name]}")
-    scales, filters = settings["discriminator_scales"], settings["discriminator_filters"]
-    if not 1 <= scales <= 3 or filters % 2 ** (scales - 1):
+    check_choices(BicycleGAN.__init__, settings)
+    counts = ("latent_dim", "generator_filters", "encoder_filters", "discriminator_filters")
+    weights = ("lambda_image", "lambda_latent", "lambda_kl", "learning_rate", "init_gain")
+    check_range(settings, counts, 1)
+    check_range(settings, (*weights, "decay_epochs"), 0)
+    check_range(settings, ("dropout", "beta_1"), 0, below=1)
+    check_range(settings, ("discriminator_scales",), 1, below=4)
+    size, scales = settings["image_size"], settings["discriminator_scales"]
+    smallest = 32 * 2 ** (scales - 1)
+    if size < smallest or size % 32:
         raise ValueError(
-            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible "
-            f"that often. Received: {scales} scales, {filters} filters"
+            f"`image_size` must be a multiple of 32, from {smallest} on with {scales} "
+            f"discriminator scales. Received: {size}"
         )
-    for name in ("lambda_image", "lambda_latent", "lambda_kl", "learning_rate", "init_gain"):
-        if settings[name] < 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {settings[name]}")
-    for name in ("dropout", "beta_1"):
-        if not 0 <= settings[name] < 1:
-            raise ValueError(f"`{name}` must be in [0, 1). Received: {settings[name]}")
-    if size < 32 * 2 ** (scales - 1):
+    if settings["discriminator_filters"] < 2 ** (scales - 1):
         raise ValueError(
-            f"`image_size` must be at least {32 * 2 ** (scales - 1)} for {scales} scales. "
-            f"Received: {size}"
+            f"`discriminator_filters` must be at least {2 ** (scales - 1)} with {scales} scales. "
+            f"Received: {settings['discriminator_filters']}"
         )
-    if settings["decay_epochs"] < 0:
-        raise ValueError(
-            f"`decay_epochs` must not be negative. Received: {settings['decay_epochs']}"
-        )
-    choices = {
-        "norm": ("instance", "batch", "none"),
-        "latent_injection": ("input", "all"),
-        "encoder_network": ("conv", "resnet"),
-        "upsample": ("transpose", "resize"),
-        "objective": ("bicycle", "cvae", "clr"),
-        "clr_images": ("first", "second"),
-    }
-    for name, values in choices.items():
-        if settings[name] not in values:
-            raise ValueError(f"`{name}` must be one of {values}. Received: {settings[name]!r}")

@@ -17,6 +17,7 @@ from gans.nn.layers import (
 
 
 def leaky_relu(x):
+    """Leaky ReLU of slope 0.2, on a Keras tensor."""
     # Keras' own default slope is 0.3; every paper here has 0.2.
     return layers.LeakyReLU(negative_slope=0.2)(x)
 

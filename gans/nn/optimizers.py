@@ -90,3 +90,25 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             "decay_epochs": self.decay_epochs,
             "steps_per_epoch": self.steps_per_epoch,
         }
+
+
+def decaying_rate(
+    learning_rate: float, decay_epochs: int, epochs: int | None, steps_per_epoch: int | None
+) -> float | LinearDecay:
+    """The rate that falls over the last `decay_epochs` of a run; constant where they are 0.
+
+    Raises `ValueError` where the length of the run is not given, or is less than that.
+    """
+    if not decay_epochs:
+        return learning_rate
+    if epochs is None or steps_per_epoch is None:
+        raise ValueError(
+            "`decay_epochs` needs `epochs` and `steps_per_epoch` in `compile`. "
+            f"Received: epochs={epochs}, steps_per_epoch={steps_per_epoch}"
+        )
+    if epochs < decay_epochs:
+        raise ValueError(
+            f"`decay_epochs` must be at most the {epochs} epochs of the run. "
+            f"Received: {decay_epochs}"
+        )
+    return LinearDecay(learning_rate, epochs - decay_epochs, decay_epochs, steps_per_epoch)

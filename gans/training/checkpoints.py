@@ -125,6 +125,7 @@ class Checkpoints:
 
 
 def describe(path: Path) -> dict[str, int | str]:
+    """Size in bytes and sha256 of a file, as the manifest holds them."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}
