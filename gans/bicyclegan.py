@@ -589,11 +589,11 @@ def check_settings(settings: dict):
     smallest = 32 * 2 ** (scales - 1)
     if size < smallest or size % 32:
         raise ValueError(
-            f"`image_size` must be a multiple of 32, from {smallest} on with {scales} "
-            f"discriminator scales. Received: {size}"
+            f"`image_size` must be a multiple of 32, from {smallest} on with discriminator_scales="
+            f"{scales}. Received: {size}"
         )
-    if settings["discriminator_filters"] < 2 ** (scales - 1):
+    if settings["discriminator_filters"] % 2 ** (scales - 1):
         raise ValueError(
-            f"`discriminator_filters` must be at least {2 ** (scales - 1)} with {scales} scales. "
-            f"Received: {settings['discriminator_filters']}"
+            f"`discriminator_filters` must be a multiple of {2 ** (scales - 1)} with "
+            f"discriminator_scales={scales}. Received: {settings['discriminator_filters']}"
         )

@@ -59,6 +59,8 @@ def evaluate(
 
     gan = BicycleGAN(**settings["constructor"])
     step = Checkpoints(run.checkpoints, gan).restore()
+    if not step:
+        raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
     with command.usage_errors(DataError):
         files = find_validation(data_dir)
     count = min(sketches, len(files))

@@ -61,6 +61,8 @@ def translate(
         + ([Path(output) / f"{name}.gif"] if interpolate else [])
         for source, name in sketches.items()
     }
+    if Path(output).exists() and not Path(output).is_dir():
+        raise cli.UsageError(f"--output expects a folder. Received: the file {output}")
     check_targets(targets, overwrite)
 
     command.import_tensorflow(debug)
@@ -69,7 +71,7 @@ def translate(
     from tqdm import tqdm
 
     from gans.bicyclegan import BicycleGAN
-    from gans.data.images import grid, save_png, to_uint8
+    from gans.data.images import grid, save_png
     from gans.training.checkpoints import Checkpoints
 
     gan = BicycleGAN(**settings["constructor"])
@@ -80,7 +82,8 @@ def translate(
     images = {
         source: read_image(source, settings["constructor"]["image_channels"]) for source in sketches
     }
-    Checkpoints(run.checkpoints, gan).restore()
+    if not Checkpoints(run.checkpoints, gan).restore():
+        raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
     z = np.random.default_rng(seed).standard_normal((max(samples, 2), gan.latent_dim))
     if photos:
         styles = gan.encode(np.stack(photos))
@@ -97,7 +100,7 @@ def translate(
             save_png(path, picture)
         save_png(together, grid([[image, *painted]]))
         if interpolate:
-            frames = [Image.fromarray(to_uint8(picture).squeeze()) for picture in painted]
+            frames = [Image.open(path) for path in singles]
             frames += frames[-2:0:-1]
             frames[0].save(
                 targets[source][-1],
@@ -155,7 +158,11 @@ def read_image(path: Path, channels: int, size: int | None = None):
     from gans.data.images import open_image
 
     try:
-        image = ImageOps.exif_transpose(open_image(path)).convert("RGBA")
+        image = open_image(path)
+        if image.mode.startswith(("I", "F")):
+            # Pillow would cut them off at 255, which leaves white.
+            raise ValueError(f"colour mode {image.mode}, more than 8 bits")
+        image = ImageOps.exif_transpose(image).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise cli.UsageError(f"expected a JPEG or PNG image. Received: {path} ({error})") from None
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

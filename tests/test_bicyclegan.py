@@ -371,44 +371,45 @@ def test_diagnose_says_nothing_early_nor_of_a_kl_that_is_not_there():
 # Settings
 
 
+SIZES = "`image_size` must be a multiple of 32,"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"image_size": 0}, "`image_size` must be a multiple of 32, from 32 on. Received: 0"),
-        ({"image_size": -64}, "`image_size` must be a multiple of 32, from 32 on. Received: -64"),
-        ({"image_size": 16}, "`image_size` must be a multiple of 32, from 32 on. Received: 16"),
-        ({"image_size": 48}, "`image_size` must be a multiple of 32, from 32 on. Received: 48"),
+        ({"image_size": 0}, SIZES + " from 32 on with discriminator_scales=1. Received: 0"),
+        ({"image_size": -64}, SIZES + " from 32 on with discriminator_scales=1. Received: -64"),
+        ({"image_size": 16}, SIZES + " from 32 on with discriminator_scales=1. Received: 16"),
+        ({"image_size": 48}, SIZES + " from 32 on with discriminator_scales=1. Received: 48"),
         ({"latent_dim": 0}, "`latent_dim` must be at least 1. Received: 0"),
         ({"generator_filters": 0}, "`generator_filters` must be at least 1. Received: 0"),
         ({"encoder_filters": -1}, "`encoder_filters` must be at least 1. Received: -1"),
         ({"discriminator_filters": 0}, "`discriminator_filters` must be at least 1. Received: 0"),
         (
             {"discriminator_scales": 4},
-            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible "
-            "that often. Received: 4 scales, 2 filters",
+            "`discriminator_scales` must be in [1, 4). Received: 4",
         ),
         (
             {"discriminator_scales": 0},
-            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible "
-            "that often. Received: 0 scales, 2 filters",
+            "`discriminator_scales` must be in [1, 4). Received: 0",
         ),
         (
             {"image_size": 128, "discriminator_scales": 3, "discriminator_filters": 6},
-            "`discriminator_scales` must be from 1 to 3, and `discriminator_filters` divisible "
-            "that often. Received: 3 scales, 6 filters",
+            "`discriminator_filters` must be a multiple of 4 with discriminator_scales=3. "
+            "Received: 6",
         ),
         (
             {"discriminator_scales": 2},
-            "`image_size` must be at least 64 for 2 scales. Received: 32",
+            SIZES + " from 64 on with discriminator_scales=2. Received: 32",
         ),
-        ({"lambda_image": -1.0}, "`lambda_image` must not be negative. Received: -1.0"),
-        ({"lambda_latent": -0.5}, "`lambda_latent` must not be negative. Received: -0.5"),
-        ({"lambda_kl": -0.01}, "`lambda_kl` must not be negative. Received: -0.01"),
-        ({"learning_rate": -1e-4}, "`learning_rate` must not be negative. Received: -0.0001"),
-        ({"init_gain": -1.0}, "`init_gain` must not be negative. Received: -1.0"),
+        ({"lambda_image": -1.0}, "`lambda_image` must be at least 0. Received: -1.0"),
+        ({"lambda_latent": -0.5}, "`lambda_latent` must be at least 0. Received: -0.5"),
+        ({"lambda_kl": -0.01}, "`lambda_kl` must be at least 0. Received: -0.01"),
+        ({"learning_rate": -1e-4}, "`learning_rate` must be at least 0. Received: -0.0001"),
+        ({"init_gain": -1.0}, "`init_gain` must be at least 0. Received: -1.0"),
         ({"dropout": 1.0}, "`dropout` must be in [0, 1). Received: 1.0"),
         ({"beta_1": -0.1}, "`beta_1` must be in [0, 1). Received: -0.1"),
-        ({"decay_epochs": -1}, "`decay_epochs` must not be negative. Received: -1"),
+        ({"decay_epochs": -1}, "`decay_epochs` must be at least 0. Received: -1"),
         (
             {"norm": "layer"},
             "`norm` must be one of ('instance', 'batch', 'none'). Received: 'layer'",

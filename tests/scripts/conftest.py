@@ -1,6 +1,5 @@
 """The scripts, called in this process, and one small trained run that they share."""
 
-import contextlib
 import importlib.util
 import json
 import shutil
@@ -12,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from gans.bicyclegan import BicycleGAN
-from gans.training import callbacks, cli
+from gans.training import cli
 
 ROOT = Path(__file__).parents[2]
 # The real architecture, narrow. With such a gain a few steps are enough for styles that differ.
@@ -81,7 +80,9 @@ def narrow():
 
 @pytest.fixture(scope="session")
 def trained(run_script, toy_bags, tmp_path_factory):
-    """A finished run, whose data is gone; not to be changed. `traces` counts those of its step."""
+    """A finished run, whose data is gone; not to be changed. How often its step was traced is
+    beside it.
+    """
     data, run = tmp_path_factory.mktemp("data") / "bags", tmp_path_factory.mktemp("runs") / "run"
     shutil.copytree(toy_bags, data)
     traces = Counter()
@@ -92,7 +93,10 @@ def trained(run_script, toy_bags, tmp_path_factory):
             "train_bicycle",
             lambda gan, pairs: (traces.update(["step"]), step(gan, pairs))[1],
         )
-        assert run_script("train_bicyclegan", f"--data_dir={data}", f"--run_dir={run}", *NARROW) == 0
+        assert (
+            run_script("train_bicyclegan", f"--data_dir={data}", f"--run_dir={run}", *NARROW) == 0
+        )
     shutil.rmtree(data)
+    (run.parent / "traces.json").write_text(json.dumps(traces))
     (run / "traces.json").write_text(json.dumps(traces))
     return run

@@ -1,0 +1,504 @@
+"""The training script: what it accepts, and that a killed run ends with the bytes of a whole one.
+
+The narrow run of `conftest.py`: 3 epochs of 3 steps, checkpoints after steps 2, 4, 6, 8 and 9.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_prep import toy_fashion
+from gans.bicyclegan import PRESETS, TRAINING, BicycleGAN
+from gans.training import callbacks, cli, command, loop
+from gans.training.run_folder import RunFolder
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+# Keras hands its variables to NumPy in a way that NumPy will not take for ever.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture
+def train(run_script, toy_bags, narrow, tmp_path):
+    """Trains the narrow run, or goes on with it; returns the status."""
+
+    def run(*flags, run_dir=tmp_path / "run", data_dir=toy_bags):
+        given = {flag.split("=")[0] for flag in flags}
+        rest = [flag for flag in narrow if flag.split("=")[0] not in given]
+        return run_script(
+            "train_bicyclegan", f"--data_dir={data_dir}", f"--run_dir={run_dir}", *rest, *flags
+        )
+
+    return run
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A finished run that may be changed."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    """Fails where TensorFlow would be imported: the seconds before that are the user's."""
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
+
+
+def results(run):
+    """Every byte that a run is for: checkpoints, networks, pictures and metrics."""
+    files = [*run.rglob("*.png"), *run.rglob("*.h5"), *run.rglob("variables.*")]
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in (*files, run / "metrics.jsonl", run / "config.json")
+    } | variables(run / "checkpoints" / "step-00000009")
+
+
+def variables(path):
+    reader = tf.train.load_checkpoint(str(path / "variables"))
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    return {name: reader.get_tensor(name).tobytes() for name in names}
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def last_line(capsys):
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+# The finished run.
+
+
+def test_a_run_leaves_what_its_folder_promises(trained):
+    names = ["checkpoints", "config.json", "data.json", "encoder.weights.h5"]
+    names += ["generator.weights.h5", "lock", "logs", "metrics.jsonl", "samples"]
+    assert sorted(os.listdir(trained)) == names
+    assert sorted(os.listdir(trained / "checkpoints")) == [f"step-{step:08d}" for step in (6, 8, 9)]
+    assert sorted(os.listdir(trained / "samples")) == [f"step-{s:08d}.png" for s in (3, 6, 9)]
+
+
+def test_every_loss_is_in_the_metrics_of_every_step(trained):
+    rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [row.pop("step") for row in rows] == list(range(1, 10))
+    losses = ["d1_loss", "d2_loss", "gan_1_loss", "gan_2_loss"]
+    losses += ["image_loss", "kl_loss", "latent_loss"]
+    assert all(sorted(row) == losses for row in rows)
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+
+
+def test_the_data_of_the_run_is_on_record(trained, toy_bags):
+    names = sorted(os.listdir(toy_bags / "train"))
+    sizes = {name: (toy_bags / "train" / name).stat().st_size for name in names}
+    assert json.loads((trained / "data.json").read_text()) == sizes
+
+
+def test_the_last_checkpoint_has_four_networks_and_four_optimizers(trained):
+    names = variables(trained / "checkpoints" / "step-00000009")
+    parts = {name.split("/")[1] for name in names if name.startswith("model/")}
+    networks = {"generator", "encoder", "discriminator_1", "discriminator_2"}
+    optimizers = {"optimizer_generator", "optimizer_encoder", "optimizer_d1", "optimizer_d2"}
+    assert parts >= networks | (optimizers - {"optimizer_generator"})
+    assert parts & {"optimizer_generator", "optimizer"}
+
+
+def test_the_networks_beside_the_config_are_those_of_the_last_checkpoint(trained):
+    gan = BicycleGAN(**RunFolder(trained).read_config()["constructor"])
+    gan.generator.load_weights(trained / "generator.weights.h5")
+    gan.encoder.load_weights(trained / "encoder.weights.h5")
+    other = BicycleGAN(**RunFolder(trained).read_config()["constructor"])
+    tf.train.Checkpoint(model=other).read(
+        str(trained / "checkpoints" / "step-00000009" / "variables")
+    ).expect_partial()
+    for name in ("generator", "encoder"):
+        pair = (getattr(gan, name).get_weights(), getattr(other, name).get_weights())
+        for one, two in zip(*pair, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_the_step_is_traced_once_in_three_epochs(trained):
+    assert json.loads((trained.parent / "traces.json").read_text()) == {"step": 1}
+
+
+# The same bytes.
+
+
+@pytest.mark.parametrize("parallel_calls", [1, 8])
+def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(
+    train, trained, tmp_path, parallel_calls
+):
+    assert train(f"--parallel_calls={parallel_calls}", run_dir=tmp_path / "run") == 0
+    expected = results(trained)
+    received = results(tmp_path / "run")
+    expected.pop("config.json"), received.pop("config.json")  # Of the same data elsewhere.
+    assert received == expected
+
+
+def test_another_seed_gives_other_bytes(train, trained, tmp_path):
+    assert train("--seed=1", "--epochs=1", "--sample_every=1", "--checkpoint_every=1") == 0
+    assert (tmp_path / "run" / "samples" / "step-00000003.png").read_bytes() != (
+        trained / "samples" / "step-00000003.png"
+    ).read_bytes()
+    rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert not set(rows) & set((trained / "metrics.jsonl").read_text().splitlines())
+
+
+CHILD = """
+import os, runpy, signal, sys
+from gans.training import callbacks, checkpoints
+
+how, step = sys.argv[1], int(sys.argv[2])
+on_step, sync = callbacks.Log.on_step, checkpoints.sync
+
+def log(self, now, losses):
+    on_step(self, now, losses)
+    if now == step:
+        os.kill(os.getpid(), signal.SIGKILL if how == "killed" else signal.SIGTERM)
+        if how == "stopped twice":
+            checkpoints.sync = lambda path: os.kill(os.getpid(), signal.SIGTERM)
+
+callbacks.Log.on_step = log
+sys.argv = sys.argv[3:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_killed_and_stopped_in_turn_it_ends_with_the_bytes_of_a_whole_run(
+    train, trained, toy_bags, narrow, tmp_path
+):
+    """Real processes and real signals, one after the other on the same run folder."""
+    run = tmp_path / "run"
+    line = [SCRIPTS / "train_bicyclegan.py", f"--data_dir={toy_bags}", f"--run_dir={run}", *narrow]
+    between, later = np.random.default_rng(0).permutation([3, 5])[0], 7
+    for how, step, status, checkpoints in (
+        ("killed", between, -signal.SIGKILL, {between - 1}),
+        ("stopped twice", between + 1, -signal.SIGTERM, {between - 1}),
+        ("killed", later, -signal.SIGKILL, {between - 1, 4, 6}),
+    ):
+        child = subprocess.run(
+            [sys.executable, "-c", CHILD, how, str(step), *map(str, line)],
+            capture_output=True,
+            text=True,
+        )
+        assert child.returncode == status, child.stderr
+        whole = {int(path.name[5:]) for path in (run / "checkpoints").glob("step-*")}
+        assert whole == checkpoints
+        strays = [path.name for path in (run / "checkpoints").glob("tmp-*")]
+        assert strays == ([f"tmp-{step}"] if how == "stopped twice" else [])
+    assert train(run_dir=run) == 0
+    expected, received = results(trained), results(run)
+    expected.pop("config.json"), received.pop("config.json")  # Of the same data elsewhere.
+    # The order in which a process numbers its layers is saved with their values.
+    names = [name for name in received if "/variables." not in name]
+    assert {name: received[name] for name in names} == {name: expected[name] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
+)
+def test_a_signal_saves_the_step_and_the_same_line_goes_on(
+    train, copied, monkeypatch, capsys, number, status
+):
+    shutil.rmtree(copied / "checkpoints" / "step-00000009")
+    shutil.rmtree(copied / "checkpoints" / "step-00000008")
+    on_step = callbacks.Log.on_step
+
+    def log_and_signal(self, step, losses):
+        on_step(self, step, losses)
+        if step == 7:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(callbacks.Log, "on_step", log_and_signal)
+    assert train(run_dir=copied) == status
+    assert " after step 7 of 9, saved; the same command goes on" in last_line(capsys)
+    assert (copied / "checkpoints" / "step-00000007").is_dir()
+
+
+# The command given again.
+
+
+def test_a_complete_run_says_so_and_ends_well(train, copied, capsys):
+    before = contents(copied / "checkpoints")
+    assert train(run_dir=copied) == 0
+    out, err = capsys.readouterr()
+    assert f"{copied} is complete: 9 steps of 9" in err
+    assert out == f"samples: {copied}/samples/step-00000009.png\n"
+    assert contents(copied / "checkpoints") == before
+
+
+def test_finished_networks_that_a_kill_prevented_are_written_by_the_next_start(
+    train, copied, trained
+):
+    (copied / "generator.weights.h5").unlink()
+    assert train(run_dir=copied) == 0
+    name = "generator.weights.h5"
+    assert (copied / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_changed_settings_are_refused_old_and_new(train, copied, capsys):
+    before = contents(copied)
+    assert train("--norm=none", "--generator_filters=4", "--batch_size=1", run_dir=copied) == 2
+    assert capsys.readouterr().err == (
+        f"error: {copied} holds a run with other settings: batch_size 2 -> 1, "
+        "steps_per_epoch 3 -> 6, generator_filters 2 -> 4, norm 'instance' -> 'none'; "
+        "give the same ones, or another --run_dir\n"
+    )
+    assert contents(copied) == before
+
+
+def test_epochs_may_grow_where_the_learning_rate_does_not_fall(train, copied, capsys):
+    assert train("--epochs=4", run_dir=copied) == 0
+    assert "going on after step 9 of 12" in capsys.readouterr().err
+    assert (copied / "checkpoints" / "step-00000012").is_dir()
+
+
+def test_epochs_may_not_grow_where_the_learning_rate_falls(train, tmp_path, capsys):
+    run = RunFolder(tmp_path / "run")
+    flags = ("--decay_epochs=1", "--dry_run")
+    assert train(*flags) == 0
+    settings = json.loads(capsys.readouterr().out)
+    with run.locked():
+        run.begin({**settings, "steps_per_epoch": 3})
+    assert train("--epochs=4", "--decay_epochs=1") == 2
+    assert "other settings: epochs 3 -> 4; give" in capsys.readouterr().err
+
+
+def test_other_data_is_refused_with_counts(train, copied, toy_bags, tmp_path, capsys):
+    data = Path(shutil.copytree(toy_bags, tmp_path / "data"))
+    first, second, *_ = sorted((data / "train").iterdir())
+    shutil.copy(first, data / "train" / "zz_new.png")
+    first.unlink()
+    second.write_bytes(second.read_bytes() + b" ")
+    before = contents(copied)
+    assert train(run_dir=copied, data_dir=data) == 2
+    assert capsys.readouterr().err == (
+        f"error: {copied} was begun with other training data. "
+        "Received: 1 files added, 1 removed, 1 changed\n"
+    )
+    assert contents(copied) == before
+
+
+def test_a_folder_in_use_is_refused_with_the_process_that_holds_it(train, copied, capsys):
+    with RunFolder(copied).locked():
+        assert train(run_dir=copied) == 2
+    assert capsys.readouterr().err == (f"error: {copied} is in use by process {os.getpid()}\n")
+
+
+def test_a_folder_of_other_files_is_refused_and_left_alone(train, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    before = contents(tmp_path)
+    assert train(run_dir=tmp_path / "mine") == 2
+    assert capsys.readouterr().err == (
+        "error: --run_dir expects a new folder or that of a run. "
+        f"Received: {tmp_path}/mine, which holds other files\n"
+    )
+    assert contents(tmp_path) == before
+
+
+# Trouble.
+
+
+def test_an_exploding_run_ends_with_status_3_and_saves_nothing(train, tmp_path, capsys):
+    assert train("--learning_rate=1e30") == 3
+    assert " not finite at step " in last_line(capsys)
+    assert (tmp_path / "run" / "nan_report.json").exists()
+    assert os.listdir(tmp_path / "run" / "checkpoints") == []
+    assert not list((tmp_path / "run").glob("*.h5"))
+
+
+def test_an_image_that_does_not_decode_is_named_before_training(train, toy_bags, tmp_path, capsys):
+    data = Path(shutil.copytree(toy_bags, tmp_path / "data"))
+    bad = sorted((data / "train").iterdir())[3]
+    bad.write_bytes(bad.read_bytes()[:-100])
+    assert train(data_dir=data) == 2
+    assert capsys.readouterr().err.endswith(
+        f"expected images that decode. Received 1 damaged: {bad}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["--image_size=100"],
+            "`image_size` must be a multiple of 32, from 32 on. Received: 100",
+        ),
+        (["--dropout=1.0"], "`dropout` must be in [0, 1). Received: 1.0"),
+        (
+            ["--batch_size=7"],
+            "expected at least 14 pairs, twice the batch size of 7. "
+            "Received: 12 pairs; lower --batch_size",
+        ),
+    ],
+)
+def test_what_no_run_can_be_made_of_is_one_line_and_makes_no_folder(
+    train, tmp_path, capsys, flags, message
+):
+    assert train(*flags) == 2
+    assert capsys.readouterr() == ("", f"error: {message}\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_data_folder_is_one_line_and_makes_no_folder(train, tmp_path, capsys):
+    data = tmp_path / "nowhere"
+    assert train(data_dir=data) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"error: expected images in {data}/train (A and B side by side) or in {data}/trainA and "
+        f"{data}/trainB. Received: no such folder\n",
+    )
+    assert not (tmp_path / "run").exists()
+
+
+# Flags.
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--leraning_rate=1", "unknown flag --leraning_rate; did you mean --learning_rate?"),
+        ("--learning_rate=abc", "--learning_rate expects a float. Received: 'abc'"),
+        ("--batch_size=2.5", "--batch_size expects an int. Received: '2.5'"),
+        ("--flip=perhaps", "--flip expects true or false. Received: 'perhaps'"),
+        (
+            "--norm=instnace",
+            "--norm expects one of 'instance', 'batch', 'none'. "
+            "Received: 'instnace'; did you mean 'instance'?",
+        ),
+        ("--image_channels=2", "--image_channels expects one of 1, 3. Received: '2'"),
+        ("--steps_per_epoch=-1", "--steps_per_epoch expects at least 1. Received: -1"),
+        *(
+            (f"--{name}=0", f"--{name} expects at least 1. Received: 0")
+            for name in ("epochs", "batch_size", "load_size", "parallel_calls", "log_every")
+        ),
+        *(
+            (f"--{name}=0", f"--{name} expects at least 1. Received: 0")
+            for name in ("sample_every", "checkpoint_every", "keep_checkpoints")
+        ),
+        ("--seed=-1", "--seed expects at least 0. Received: -1"),
+        ("--load_size=31", "--load_size expects at least the image size of 32. Received: 31"),
+        (
+            "--decay_epochs=3",
+            "--decay_epochs expects less than the 3 epochs of the run. Received: 3",
+        ),
+        ("--profile=0,3", "--profile expects first,last from 1 on. Received: (0, 3)"),
+        ("--profile=3,2", "--profile expects first,last from 1 on. Received: (3, 2)"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_before_anything_is_made_or_imported(
+    train, tmp_path, capsys, no_tensorflow, flag, message
+):
+    assert train(flag) == 2
+    assert capsys.readouterr() == ("", f"error: {message}\n")
+    assert os.listdir(tmp_path) == []
+
+
+def dry_run(run_script, capsys, *flags):
+    assert run_script("train_bicyclegan", "--dry_run", *flags) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("preset", ["toy", "article", "paper"])
+def test_a_dry_run_prints_the_presets_settings_and_writes_nothing(
+    run_script, load_script, capsys, no_tensorflow, monkeypatch, tmp_path, preset
+):
+    monkeypatch.chdir(tmp_path)
+    settings = dry_run(run_script, capsys, f"--preset={preset}", "--run_dir=run")
+    parameters = load_script("train_bicyclegan").DESCRIPTION.parameters
+    constructor = {p.name: p.default for p in parameters} | PRESETS[preset]
+    assert settings == {
+        "model": "BicycleGAN",
+        "preset": preset,
+        "load_size": constructor["image_size"],
+        **TRAINING[preset],
+        "data_dir": None,
+        "steps_per_epoch": None,
+        "flip": True,
+        "precision": "float32",
+        "constructor": constructor,
+    }
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_numbers_of_the_paper_preset_are_those_of_the_official_scripts(run_script, capsys):
+    settings = dry_run(run_script, capsys, "--preset=paper")
+    # scripts/train.sh and the options of junyanz/BicycleGAN, for edges2handbags.
+    assert (settings["batch_size"], settings["epochs"], settings["load_size"]) == (1, 30, 256)
+    expected = {"image_size": 256, "latent_dim": 8, "generator_filters": 64}
+    expected |= {"encoder_filters": 64, "discriminator_filters": 64, "discriminator_scales": 2}
+    expected |= {"latent_injection": "all", "encoder_network": "resnet", "norm": "instance"}
+    expected |= {"dropout": 0.5, "lambda_image": 10.0, "lambda_latent": 0.5, "lambda_kl": 0.01}
+    expected |= {"learning_rate": 2e-4, "beta_1": 0.5, "decay_epochs": 15, "init_gain": 0.02}
+    assert {name: settings["constructor"][name] for name in expected} == expected
+
+
+def test_data_of_ones_own_is_trained_with_the_articles_numbers(run_script, capsys):
+    assert dry_run(run_script, capsys)["preset"] == "toy"
+    assert dry_run(run_script, capsys, "--data_dir=somewhere")["preset"] == "article"
+
+
+def test_the_word_none_reaches_the_constructor_as_a_word(run_script, capsys):
+    assert dry_run(run_script, capsys, "--norm=none")["constructor"]["norm"] == "none"
+
+
+def test_a_shorter_run_decays_over_the_same_share(run_script, capsys):
+    settings = dry_run(run_script, capsys, "--preset=paper", "--epochs=10")
+    assert settings["constructor"]["decay_epochs"] == 5
+    settings = dry_run(run_script, capsys, "--preset=paper", "--epochs=10", "--decay_epochs=2")
+    assert settings["constructor"]["decay_epochs"] == 2
+
+
+def test_without_data_toy_fashion_of_the_size_is_drawn(run_script, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def generate(folder, size):
+        raise cli.UsageError(f"drawn: {folder} {size}")
+
+    monkeypatch.setattr(toy_fashion, "generate", generate)
+    assert run_script("train_bicyclegan", "--image_size=32", "--generator_filters=2") == 2
+    assert capsys.readouterr().err == "error: drawn: data/toy_fashion_32 32\n"
+
+
+def test_bfloat16_computes_in_half_the_bits_and_keeps_weights_in_float32(
+    train, tmp_path, monkeypatch
+):
+    policies = []
+    monkeypatch.setattr(
+        loop, "train", lambda gan, *_, **__: policies.append(gan.generator.layers[-1].dtype_policy)
+    )
+    with contextlib.suppress(KeyError):
+        assert train("--precision=bfloat16") == 0
+    (policy,) = policies
+    assert (policy.compute_dtype, policy.variable_dtype) == ("bfloat16", "float32")
+
+
+@pytest.mark.parametrize("script", ["train_bicyclegan", "translate", "evaluate"])
+def test_help_needs_no_tensorflow_and_under_two_seconds(script):
+    look = (
+        "import atexit, resource, runpy, sys\n"
+        "atexit.register(lambda: print('tensorflow' in sys.modules, 'keras' in sys.modules,"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_utime))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", look, SCRIPTS / f"{script}.py", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 0, child.stderr
+    lines = child.stdout.splitlines()
+    assert lines[0].startswith(f"usage: {script}.py ")
+    tensorflow, keras_, seconds = lines[-1].split()
+    assert (tensorflow, keras_) == ("False", "False")
+    assert float(seconds) < 2.0  # Of this process alone: others may hold up the machine.
