@@ -79,12 +79,13 @@ def find_pairs(data_dir: str | Path, split: str = "train") -> PairFiles:
         )
     paths = [combined / name for name in names]
     sizes = check_images(paths)
-    if len(set(sizes)) > 1 or sizes[0][0] % 2:
-        raise DataError(
-            f"expected combined images of one size and even width in {combined}. "
-            f"Received: {describe_sizes(sizes)}"
-        )
     width, height = sizes[0]
+    # Photos that nobody combined would be cut in two all the same.
+    if len(set(sizes)) > 1 or width != 2 * height:
+        raise DataError(
+            f"expected combined images of one size, twice as wide as high, in {combined} (for others "
+            f"use {split}A and {split}B). Received: {describe_sizes(sizes)}"
+        )
     return PairFiles(tuple(names), tuple(map(str, paths)), (), (width // 2, height))
 
 

@@ -178,7 +178,8 @@ def test_combined_images_of_several_sizes_are_refused(tmp_path):
     for index, size in enumerate([(16, 8), (20, 8), (20, 8)]):
         save(tmp_path / "train" / f"{index}.png", size=size)
     assert refusal(tmp_path) == (
-        f"expected combined images of one size and even width in {tmp_path}/train. "
+        f"expected combined images of one size, twice as wide as high, in {tmp_path}/train "
+        "(for others use trainA and trainB). "
         "Received: 2 of 20x8, 1 of 16x8"
     )
 
@@ -186,9 +187,15 @@ def test_combined_images_of_several_sizes_are_refused(tmp_path):
 def test_a_combined_image_of_odd_width_is_refused(tmp_path):
     save(tmp_path / "train" / "1.png", size=(511, 256))
     assert refusal(tmp_path) == (
-        f"expected combined images of one size and even width in {tmp_path}/train. "
+        f"expected combined images of one size, twice as wide as high, in {tmp_path}/train "
+        "(for others use trainA and trainB). "
         "Received: 1 of 511x256"
     )
+
+
+def test_a_photo_that_nobody_combined_is_refused(tmp_path):
+    save(tmp_path / "train" / "1.png", size=(256, 256))
+    assert refusal(tmp_path).endswith("Received: 1 of 256x256")
 
 
 def test_separate_images_of_several_sizes_are_refused(tmp_path):
