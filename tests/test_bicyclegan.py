@@ -214,6 +214,21 @@ def test_other_normalizations_train(norm):
     assert all(np.isfinite(loss) for loss in gan.train_step(pairs()).values())
 
 
+def test_each_network_has_an_adam_of_its_own():
+    gan = narrow(learning_rate=3e-4, beta_1=0.3)
+    gan.compile()
+    optimizers = [
+        gan.optimizer_generator,
+        gan.optimizer_encoder,
+        gan.optimizer_d1,
+        gan.optimizer_d2,
+    ]
+    assert len({id(optimizer) for optimizer in optimizers}) == 4
+    for optimizer in optimizers:
+        assert float(optimizer.learning_rate) == pytest.approx(3e-4)
+        assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.3, 0.999, 1e-8)
+
+
 def test_learning_rate_falls_over_the_last_epochs_of_the_run():
     gan = narrow(decay_epochs=3, learning_rate=0.1)
     gan.compile(epochs=5, steps_per_epoch=2)

@@ -83,8 +83,8 @@ def find_pairs(data_dir: str | Path, split: str = "train") -> PairFiles:
     # Photos that nobody combined would be cut in two all the same.
     if len(set(sizes)) > 1 or width != 2 * height:
         raise DataError(
-            f"expected combined images of one size, twice as wide as high, in {combined} (for others "
-            f"use {split}A and {split}B). Received: {describe_sizes(sizes)}"
+            f"expected combined images of one size, twice as wide as high, in {combined} (for "
+            f"others use {split}A and {split}B). Received: {describe_sizes(sizes)}"
         )
     return PairFiles(tuple(names), tuple(map(str, paths)), (), (width // 2, height))
 

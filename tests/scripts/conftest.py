@@ -1,9 +1,8 @@
 """The scripts, called in this process, and one small trained run that they share."""
 
 import importlib.util
-import json
 import shutil
-from collections import Counter
+import warnings
 from pathlib import Path
 
 import keras
@@ -53,7 +52,9 @@ def run_script(load_script):
             command = cli.compose(command, module.DESCRIPTION)
         # Layers are numbered over the life of a process, and the numbers are saved.
         keras.backend.clear_session()
-        with pytest.raises(SystemExit) as exit_:
+        with pytest.raises(SystemExit) as exit_, warnings.catch_warnings():
+            # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             cli.run(command, list(map(str, flags)), prog=f"{name}.py")
         return exit_.value.code
 
@@ -85,18 +86,16 @@ def trained(run_script, toy_bags, tmp_path_factory):
     """
     data, run = tmp_path_factory.mktemp("data") / "bags", tmp_path_factory.mktemp("runs") / "run"
     shutil.copytree(toy_bags, data)
-    traces = Counter()
+    step, traces = BicycleGAN.train_bicycle, []
+
+    def traced(gan, pairs):
+        traces.append(pairs)
+        return step(gan, pairs)
+
     with pytest.MonkeyPatch.context() as patch:
-        step = BicycleGAN.train_bicycle
-        patch.setattr(
-            BicycleGAN,
-            "train_bicycle",
-            lambda gan, pairs: (traces.update(["step"]), step(gan, pairs))[1],
-        )
-        assert (
-            run_script("train_bicyclegan", f"--data_dir={data}", f"--run_dir={run}", *NARROW) == 0
-        )
+        patch.setattr(BicycleGAN, "train_bicycle", traced)
+        flags = (f"--data_dir={data}", f"--run_dir={run}", *NARROW)
+        assert run_script("train_bicyclegan", *flags) == 0
     shutil.rmtree(data)
-    (run.parent / "traces.json").write_text(json.dumps(traces))
-    (run / "traces.json").write_text(json.dumps(traces))
+    (run.parent / "traces").write_text(str(len(traces)))
     return run

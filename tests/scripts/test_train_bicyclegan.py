@@ -3,7 +3,6 @@
 The narrow run of `conftest.py`: 3 epochs of 3 steps, checkpoints after steps 2, 4, 6, 8 and 9.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -22,9 +21,6 @@ from gans.training import callbacks, cli, command, loop
 from gans.training.run_folder import RunFolder
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-# Keras hands its variables to NumPy in a way that NumPy will not take for ever.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture
@@ -55,11 +51,9 @@ def no_tensorflow(monkeypatch):
 
 def results(run):
     """Every byte that a run is for: checkpoints, networks, pictures and metrics."""
-    files = [*run.rglob("*.png"), *run.rglob("*.h5"), *run.rglob("variables.*")]
-    return {
-        path.relative_to(run).as_posix(): path.read_bytes()
-        for path in (*files, run / "metrics.jsonl", run / "config.json")
-    } | variables(run / "checkpoints" / "step-00000009")
+    patterns = ("checkpoints/*/*", "samples/*", "*.weights.h5", "metrics.jsonl")
+    paths = [path for pattern in patterns for path in run.glob(pattern)]
+    return {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
 
 
 def variables(path):
@@ -102,13 +96,21 @@ def test_the_data_of_the_run_is_on_record(trained, toy_bags):
     assert json.loads((trained / "data.json").read_text()) == sizes
 
 
-def test_the_last_checkpoint_has_four_networks_and_four_optimizers(trained):
-    names = variables(trained / "checkpoints" / "step-00000009")
-    parts = {name.split("/")[1] for name in names if name.startswith("model/")}
-    networks = {"generator", "encoder", "discriminator_1", "discriminator_2"}
-    optimizers = {"optimizer_generator", "optimizer_encoder", "optimizer_d1", "optimizer_d2"}
-    assert parts >= networks | (optimizers - {"optimizer_generator"})
-    assert parts & {"optimizer_generator", "optimizer"}
+def test_the_last_checkpoint_has_four_networks_with_two_moments_of_each_weight(trained):
+    gan = BicycleGAN(**RunFolder(trained).read_config()["constructor"])
+    saved = variables(trained / "checkpoints" / "step-00000009")
+    for optimizer, network in (
+        ("optimizer_generator", gan.generator),
+        ("optimizer_encoder", gan.encoder),
+        ("optimizer_d1", gan.discriminator_1),
+        ("optimizer_d2", gan.discriminator_2),
+    ):
+        names = [name.split("/")[2] for name in saved if name.startswith(f"model/{optimizer}/")]
+        count = len(network.weights)
+        assert names.count("_trainable_variables") == count > 0
+        assert names.count("_variables") == 2 * count
+        steps = saved[f"model/{optimizer}/_iterations/.ATTRIBUTES/VARIABLE_VALUE"]
+        assert np.frombuffer(steps, np.int64) == 9
 
 
 def test_the_networks_beside_the_config_are_those_of_the_last_checkpoint(trained):
@@ -126,7 +128,7 @@ def test_the_networks_beside_the_config_are_those_of_the_last_checkpoint(trained
 
 
 def test_the_step_is_traced_once_in_three_epochs(trained):
-    assert json.loads((trained.parent / "traces.json").read_text()) == {"step": 1}
+    assert (trained.parent / "traces").read_text() == "1"
 
 
 # The same bytes.
@@ -136,11 +138,8 @@ def test_the_step_is_traced_once_in_three_epochs(trained):
 def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(
     train, trained, tmp_path, parallel_calls
 ):
-    assert train(f"--parallel_calls={parallel_calls}", run_dir=tmp_path / "run") == 0
-    expected = results(trained)
-    received = results(tmp_path / "run")
-    expected.pop("config.json"), received.pop("config.json")  # Of the same data elsewhere.
-    assert received == expected
+    assert train(f"--parallel_calls={parallel_calls}") == 0
+    assert results(tmp_path / "run") == results(trained)
 
 
 def test_another_seed_gives_other_bytes(train, trained, tmp_path):
@@ -194,12 +193,8 @@ def test_killed_and_stopped_in_turn_it_ends_with_the_bytes_of_a_whole_run(
         assert whole == checkpoints
         strays = [path.name for path in (run / "checkpoints").glob("tmp-*")]
         assert strays == ([f"tmp-{step}"] if how == "stopped twice" else [])
-    assert train(run_dir=run) == 0
-    expected, received = results(trained), results(run)
-    expected.pop("config.json"), received.pop("config.json")  # Of the same data elsewhere.
-    # The order in which a process numbers its layers is saved with their values.
-    names = [name for name in received if "/variables." not in name]
-    assert {name: received[name] for name in names} == {name: expected[name] for name in names}
+    assert train() == 0
+    assert results(run) == results(trained)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +326,8 @@ def test_an_image_that_does_not_decode_is_named_before_training(train, toy_bags,
     [
         (
             ["--image_size=100"],
-            "`image_size` must be a multiple of 32, from 32 on. Received: 100",
+            "`image_size` must be a multiple of 32, from 32 on with discriminator_scales=1. "
+            "Received: 100",
         ),
         (["--dropout=1.0"], "`dropout` must be in [0, 1). Received: 1.0"),
         (
@@ -368,7 +364,7 @@ def test_a_missing_data_folder_is_one_line_and_makes_no_folder(train, tmp_path, 
     [
         ("--leraning_rate=1", "unknown flag --leraning_rate; did you mean --learning_rate?"),
         ("--learning_rate=abc", "--learning_rate expects a float. Received: 'abc'"),
-        ("--batch_size=2.5", "--batch_size expects an int. Received: '2.5'"),
+        ("--batch_size=2.5", "--batch_size expects an int or none. Received: '2.5'"),
         ("--flip=perhaps", "--flip expects true or false. Received: 'perhaps'"),
         (
             "--norm=instnace",
@@ -469,17 +465,13 @@ def test_without_data_toy_fashion_of_the_size_is_drawn(run_script, monkeypatch, 
     assert capsys.readouterr().err == "error: drawn: data/toy_fashion_32 32\n"
 
 
-def test_bfloat16_computes_in_half_the_bits_and_keeps_weights_in_float32(
-    train, tmp_path, monkeypatch
-):
-    policies = []
-    monkeypatch.setattr(
-        loop, "train", lambda gan, *_, **__: policies.append(gan.generator.layers[-1].dtype_policy)
-    )
-    with contextlib.suppress(KeyError):
-        assert train("--precision=bfloat16") == 0
-    (policy,) = policies
-    assert (policy.compute_dtype, policy.variable_dtype) == ("bfloat16", "float32")
+def test_bfloat16_computes_in_half_the_bits_and_keeps_weights_in_float32(train, monkeypatch):
+    gans = []
+    monkeypatch.setattr(loop, "train", lambda gan, *_, **__: gans.append(gan))
+    assert train("--precision=bfloat16") == 0
+    convolutions = [layer for layer in gans[0].generator.layers if layer.weights]
+    assert {layer.compute_dtype for layer in convolutions} == {"bfloat16"}
+    assert {weight.dtype for weight in gans[0].weights} == {"float32"}
 
 
 @pytest.mark.parametrize("script", ["train_bicyclegan", "translate", "evaluate"])
