@@ -90,7 +90,7 @@ def read_palette(data_dir: Path) -> list[float]:
     path = data_dir / "palette.json"
     try:
         return list(json.loads(path.read_text(encoding="utf-8"))["hues"].values())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise cli.UsageError(
             f"expected toy fashion, whose colours are known. Received: {data_dir} without a "
             "readable palette.json"

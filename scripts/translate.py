@@ -143,7 +143,7 @@ def check_targets(targets: dict[Path, list[Path]], overwrite: bool):
     if present:
         raise cli.UsageError(
             f"--output holds {len(present)} files of these names already, e.g. {present[0]}; "
-            "name another folder, or give --overwrite"
+            f"name another folder{'' if overwrite else ', or give --overwrite'}"
         )
 
 
@@ -158,11 +158,11 @@ def read_image(path: Path, channels: int, size: int | None = None):
     from gans.data.images import open_image
 
     try:
-        image = open_image(path)
-        if image.mode.startswith(("I", "F")):
-            # Pillow would cut them off at 255, which leaves white.
-            raise ValueError(f"colour mode {image.mode}, more than 8 bits")
-        image = ImageOps.exif_transpose(image).convert("RGBA")
+        with open_image(path) as opened:
+            if opened.mode.startswith(("I", "F")):
+                # Pillow would cut them off at 255, which leaves white.
+                raise ValueError(f"colour mode {opened.mode}, more than 8 bits")
+            image = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise cli.UsageError(f"expected a JPEG or PNG image. Received: {path} ({error})") from None
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

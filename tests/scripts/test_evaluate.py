@@ -27,12 +27,9 @@ def evaluate(run_script, copied, toy_bags, capsys):
     """Evaluates and returns (status, stdout, stderr)."""
 
     def run(*flags, data_dir=toy_bags):
-        status = run_script(
-            "evaluate",
-            f"--run_dir={copied}",
-            *([f"--data_dir={data_dir}"] if data_dir else []),
-            *flags,
-        )
+        if data_dir:
+            flags = (f"--data_dir={data_dir}", *flags)
+        status = run_script("evaluate", f"--run_dir={copied}", *flags)
         return status, *capsys.readouterr()
 
     return run
@@ -70,7 +67,7 @@ def computed(run, data, sketches, samples, seed):
             if hue >= 0:
                 counts[row, hue] = True
         errors.append(np.abs(encoder([painted, zeros], training=False)[1].numpy() - z).mean())
-    styles = encoder([images_b, zeros], training=False)[1]
+    styles = encoder([images_b, zeros], training=False)[1].numpy()
     again = dominant_hues(generator([images_a, styles], training=False).numpy(), hues)
     wanted = dominant_hues(images_b, hues)
     kept = (again == wanted)[wanted >= 0].mean()
