@@ -3,7 +3,7 @@
     python scripts/train_bicyclegan.py
     python scripts/train_bicyclegan.py --data_dir=data/edges2handbags --preset=paper
 
-The first needs nothing: it draws toy fashion and ends after about 4 minutes on 2 cores with a
+The first needs nothing: it draws toy fashion and ends after about 3.5 minutes on 2 cores with a
 picture of sketches in rows; columns the sketch, the photo, its reconstruction, and eight samples
 that differ. The same command given again goes on where the run stopped.
 """

@@ -84,7 +84,7 @@ def translate(
     }
     if not Checkpoints(run.checkpoints, gan).restore():
         raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
-    z = np.random.default_rng(seed).standard_normal((max(samples, 2), gan.latent_dim))
+    z = np.random.default_rng(seed).standard_normal((samples, gan.latent_dim))
     if photos:
         styles = gan.encode(np.stack(photos))
         z = np.concatenate([styles, z]) if interpolate else styles
