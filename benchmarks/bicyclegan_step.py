@@ -213,7 +213,6 @@ def switched_off(choice: str) -> Iterator[None]:
         "fused instance normalisation": (layers, "FUSED_NORM_SIZE", sys.maxsize),
         "no bias before a normalisation": (layers, "add_cancelled_bias", tf.nn.bias_add),
         "one kernel for Adam": (optimizers.Adam, "update_step", keras.optimizers.Adam.update_step),
-        "updates after the backward pass": (optimizers.Adam, "apply", keras.optimizers.Adam.apply),
         "pooling inside the convolution": (layers.Conv2D, "call", pool_afterwards(layers)),
     }
     if choice not in patches:
@@ -259,7 +258,6 @@ CHOICES = (
     "fused instance normalisation",
     "no bias before a normalisation",
     "one kernel for Adam",
-    "updates after the backward pass",
     "pooling inside the convolution",
     "both flows in one call",
 )

@@ -25,11 +25,6 @@ class Adam(keras.optimizers.Adam):
         if self.amsgrad:
             raise ValueError("Expected `amsgrad=False`: the kernel has none. Received: True")
 
-    def apply(self, grads, trainable_variables=None):
-        # A weight that the backward pass still reads would be copied before its update.
-        with tf.control_dependencies(grads):
-            return super().apply([tf.identity(grad) for grad in grads], trainable_variables)
-
     def update_step(self, gradient, variable, learning_rate):
         momentum, velocity = (
             moments[self._get_variable_index(variable)]
