@@ -276,7 +276,7 @@ def resize(image, image_size: tuple[int, int], size: int):
     return image
 
 
-def normalize(image, channels: int):
+def normalize(image: tf.Tensor, channels: int) -> tf.Tensor:
     """uint8 RGB to float32 in [-1, 1] with 3 channels, or 1: the luma."""
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3. Received: {channels}")

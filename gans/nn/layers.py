@@ -236,7 +236,7 @@ def reseed(network: keras.Model, seed: int, step):
         layer.reseed(tf.stack([seed + index, tf.cast(step, tf.int32)]))
 
 
-def normalization(norm: str):
+def normalization(norm: str) -> keras.layers.Layer:
     """A new normalisation layer by name: `"instance"`, `"batch"` or `"none"`.
 
     Batch normalisation has epsilon 1e-5 and momentum 0.9 (0.1 in PyTorch's sense), as the official
@@ -251,7 +251,7 @@ def normalization(norm: str):
     raise ValueError(f'`norm` must be "instance", "batch" or "none". Received: {norm!r}')
 
 
-def convolve(inputs, kernel, strides: int, padding: int):
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: int) -> tf.Tensor:
     """`tf.nn.conv2d` with symmetric padding; a product of matrices where that is faster."""
     size, filters = kernel.shape[0], kernel.shape[3]
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
@@ -269,7 +269,7 @@ def convolve(inputs, kernel, strides: int, padding: int):
     return tf.nn.conv2d(tf.pad(inputs, sides), kernel, strides, "VALID")
 
 
-def convolve_transpose(inputs, kernel):
+def convolve_transpose(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """`tf.nn.conv2d_transpose` with kernel 4, stride 2, padding 1, likewise."""
     height, width, channels = inputs.shape[1:]
     filters = kernel.shape[2]
@@ -282,7 +282,7 @@ def convolve_transpose(inputs, kernel):
     return add_patches(tf.reshape(patches, [-1, height, width, 16 * filters]))
 
 
-def multiplies_matrices(positions: int, kernel) -> bool:
+def multiplies_matrices(positions: int, kernel: tf.Tensor) -> bool:
     """Whether the kernel is large against the map of the shorter side."""
     return positions <= MATMUL_POSITIONS and kernel.shape.num_elements() >= MATMUL_KERNEL
 
@@ -314,7 +314,7 @@ def add_patches(patches):
     return tf.nn.depth_to_space(tf.add_n(shifted), 2)[:, 1:-1, 1:-1], gather_patches
 
 
-def average_shifts(kernel):
+def average_shifts(kernel: tf.Tensor) -> tf.Tensor:
     """The kernel `(k + 1, k + 1, ...)` of "convolve by `kernel`, then average over 2x2 squares"."""
     shifts = [
         tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]]) for p in (0, 1) for q in (0, 1)

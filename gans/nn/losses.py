@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def least_squares(outputs, target: float):
+def least_squares(outputs: tf.Tensor | list[tf.Tensor], target: float) -> tf.Tensor:
     """Mean squared distance of a discriminator's output from `target` (LSGAN, Mao et al. 2017).
 
     Args:
@@ -19,12 +19,12 @@ def least_squares(outputs, target: float):
     )
 
 
-def mean_absolute(a, b):
+def mean_absolute(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Mean over all elements of |a - b|: the L1 loss."""
     return tf.reduce_mean(tf.abs(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
 
 
-def kl_from_standard_normal(mean, log_variance):
+def kl_from_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
     """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats: summed over the code, averaged over the
     batch.
 
