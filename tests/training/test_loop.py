@@ -122,6 +122,11 @@ def test_pictures_and_checkpoints_are_made_every_epoch_where_nothing_is_said(tra
     assert sorted(os.listdir(tmp_path / "samples")) == ["step-00000004.png", "step-00000008.png"]
 
 
+def test_pictures_are_made_as_often_as_asked_for_and_at_the_end(train, tmp_path):
+    train(tmp_path, sample_every=3)
+    assert sorted(os.listdir(tmp_path / "samples")) == [f"{name}.png" for name in names(3, 6, 8)]
+
+
 @pytest.mark.parametrize("keep", [1, 2])
 def test_as_many_checkpoints_are_kept_as_asked_for(train, tmp_path, keep):
     train(tmp_path, keep_checkpoints=keep)
