@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from data_prep import toy_fashion
 from gans.bicyclegan import PRESETS, TRAINING, BicycleGAN
+from gans.data import pairs
 from gans.training import callbacks, cli, command, loop
 from gans.training.run_folder import RunFolder
 
@@ -149,6 +150,20 @@ def test_another_seed_gives_other_bytes(train, trained, tmp_path):
     ).read_bytes()
     rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert not set(rows) & set((trained / "metrics.jsonl").read_text().splitlines())
+
+
+def test_the_seed_is_that_of_weights_order_and_draws(train, monkeypatch):
+    seeds = {}
+
+    def run(gan, make_batches, *_, **__):
+        seeds["draws"] = gan.seed
+        make_batches(0)
+
+    monkeypatch.setattr(loop, "train", run)
+    monkeypatch.setattr(loop, "make_deterministic", lambda seed: seeds.update(weights=seed))
+    monkeypatch.setattr(pairs, "pair_batches", lambda _, seed, **__: seeds.update(order=seed))
+    assert train("--seed=5") == 0
+    assert seeds == {"weights": 5, "order": 5, "draws": 5}
 
 
 CHILD = """
