@@ -22,6 +22,8 @@ def xavier_normal(gain: float = 0.02) -> keras.initializers.Initializer:
     )
 
 
-def normal(stddev: float = 0.02) -> keras.initializers.Initializer:
-    """Normal around 0, deviation 0.02: DCGAN, pix2pix and CycleGAN."""
-    return keras.initializers.RandomNormal(stddev=stddev, seed=keras.random.SeedGenerator())
+def normal(stddev: float = 0.02, mean: float = 0.0) -> keras.initializers.Initializer:
+    """Normal around 0, deviation 0.02: DCGAN, pix2pix and CycleGAN; around 1 for the scale of their
+    batch normalisation.
+    """
+    return keras.initializers.RandomNormal(mean, stddev, seed=keras.random.SeedGenerator())

@@ -2,9 +2,12 @@
 are computed in a faster way."""
 
 import math
+from typing import Literal
 
 import keras
 import tensorflow as tf
+
+from gans.nn.initializers import normal
 
 # A kernel of this many weights, at this many positions of the smaller map or fewer, is multiplied
 # as a matrix: oneDNN's convolution reorders the whole kernel at each call
@@ -31,6 +34,7 @@ class Conv2D(keras.layers.Layer):
         normalized: a normalisation follows that subtracts the mean of each channel. It takes the
             bias out again, so the bias is not added, and gets the exact gradient, zero, rather than
             the rounding noise that Adam would turn into steps of full size.
+        use_bias: False leaves the bias out, as the official code before a batch normalisation.
         average_pool: the result is averaged over 2x2 squares, computed as one convolution of stride
             2 with the kernel averaged over its four shifts: the same numbers with 4/9 of the
             multiplications at kernel 3. Needs `strides=1`.
@@ -48,6 +52,7 @@ class Conv2D(keras.layers.Layer):
         padding: int = 0,
         *,
         normalized: bool = False,
+        use_bias: bool = True,
         average_pool: bool = False,
         kernel_initializer="glorot_normal",
         **kwargs,
@@ -60,6 +65,7 @@ class Conv2D(keras.layers.Layer):
         self.strides = strides
         self.padding = padding
         self.normalized = normalized
+        self.use_bias = use_bias
         self.average_pool = average_pool
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
@@ -68,15 +74,16 @@ class Conv2D(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer=self.kernel_initializer
         )
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs):
         kernel, strides = tf.convert_to_tensor(self.kernel), self.strides
         if self.average_pool:
             kernel, strides = average_shifts(kernel), 2
         outputs = convolve(inputs, kernel, strides, self.padding)
-        add_bias = add_cancelled_bias if self.normalized else tf.nn.bias_add
-        return add_bias(outputs, tf.convert_to_tensor(self.bias))
+        return add_bias(outputs, self.bias, self.normalized)
 
     def get_config(self):
         return super().get_config() | {
@@ -85,6 +92,7 @@ class Conv2D(keras.layers.Layer):
             "strides": self.strides,
             "padding": self.padding,
             "normalized": self.normalized,
+            "use_bias": self.use_bias,
             "average_pool": self.average_pool,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
@@ -92,46 +100,57 @@ class Conv2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("gans")
 class Conv2DTranspose(keras.layers.Layer):
-    """Transposed convolution with kernel 4, stride 2, padding 1: doubles height and width.
+    """Transposed convolution with stride 2, padding 1: doubles height and width.
 
     Args:
         filters: output channels.
-        normalized: as in `Conv2D`.
+        kernel_size: 4, or 3 with an output padding of 1 (PyTorch's `ConvTranspose2d(3, stride=2,
+            padding=1, output_padding=1)`).
+        normalized, use_bias: as in `Conv2D`.
         kernel_initializer: a Keras initializer or its name.
 
     Input `(batch, height, width, channels)`, output `(batch, 2 height, 2 width, filters)`. The
-    kernel is `(4, 4, filters, channels)`, as in `keras.layers.Conv2DTranspose`.
+    kernel is `(kernel_size, kernel_size, filters, channels)`, as in `keras.layers.Conv2DTranspose`.
     """
 
     def __init__(
         self,
         filters: int,
+        kernel_size: Literal[3, 4] = 4,
         *,
         normalized: bool = False,
+        use_bias: bool = True,
         kernel_initializer="glorot_normal",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if kernel_size not in (3, 4):
+            raise ValueError(f"`kernel_size` must be 3 or 4. Received: {kernel_size}")
         self.filters = filters
+        self.kernel_size = kernel_size
         self.normalized = normalized
+        self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
-        shape = (4, 4, self.filters, input_shape[-1])
+        shape = (self.kernel_size, self.kernel_size, self.filters, input_shape[-1])
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer=self.kernel_initializer
         )
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs):
         outputs = convolve_transpose(inputs, tf.convert_to_tensor(self.kernel))
-        add_bias = add_cancelled_bias if self.normalized else tf.nn.bias_add
-        return add_bias(outputs, tf.convert_to_tensor(self.bias))
+        return add_bias(outputs, self.bias, self.normalized)
 
     def get_config(self):
         return super().get_config() | {
             "filters": self.filters,
+            "kernel_size": self.kernel_size,
             "normalized": self.normalized,
+            "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
@@ -220,9 +239,23 @@ class Dropout(keras.layers.Dropout):
     """Dropout whose mask is a function of a seed that `reseed` sets at the start of each train
     step.
 
-    `keras.layers.Dropout` draws from a state that no checkpoint restores:
-    a run that was interrupted would end with other weights than one that was not.
+    `keras.layers.Dropout` draws from a state that no checkpoint restores: a run that was
+    interrupted would end with other weights than one that was not.
+
+    Args:
+        rate: share of the values that become 0.
+        at_test: drop values with `training=False` too: pix2pix's only noise.
     """
+
+    def __init__(self, rate: float, at_test: bool = False, **kwargs):
+        super().__init__(rate, **kwargs)
+        self.at_test = at_test
+
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=training or self.at_test)
+
+    def get_config(self):
+        return super().get_config() | {"at_test": self.at_test}
 
     def reseed(self, seed):
         """Sets the state that the next call draws from: int32 `(2,)`."""
@@ -236,16 +269,51 @@ def reseed(network: keras.Model, seed: int, step):
         layer.reseed(tf.stack([seed + index, tf.cast(step, tf.int32)]))
 
 
-def normalization(norm: str) -> keras.layers.Layer:
-    """A new normalisation layer by name: `"instance"`, `"batch"` or `"none"`.
+@keras.saving.register_keras_serializable("gans")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation with PyTorch's numbers: epsilon 1e-5, momentum 0.9 (0.1 in its sense).
 
-    Batch normalisation has epsilon 1e-5 and momentum 0.9 (0.1 in PyTorch's sense), as the official
-    code.
+    Args:
+        at_test: what `training=False` normalises by: `"moving"` statistics, or those of the
+            `"batch"` at hand, as pix2pix does at test; no call with `training=False` changes the
+            moving ones.
+        gamma_initializer: of the scale; the official pix2pix draws it from N(1, 0.02).
     """
+
+    def __init__(
+        self,
+        at_test: Literal["moving", "batch"] = "moving",
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        **kwargs,
+    ):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        if at_test not in ("moving", "batch"):
+            raise ValueError(f'`at_test` must be "moving" or "batch". Received: {at_test!r}')
+        self.at_test = at_test
+
+    def call(self, inputs, training=False):
+        if training or self.at_test == "moving":
+            return super().call(inputs, training=training)
+        x = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(x, axes=[0, 1, 2])
+        normalized = tf.nn.batch_normalization(
+            x, mean, variance, self.beta, self.gamma, self.epsilon
+        )
+        return tf.cast(normalized, inputs.dtype)
+
+    def get_config(self):
+        return super().get_config() | {"at_test": self.at_test}
+
+
+def normalization(
+    norm: Literal["instance", "batch", "none"], at_test: Literal["moving", "batch"] = "moving"
+) -> keras.layers.Layer:
+    """A new normalisation layer by name; `at_test` is that of `BatchNormalization`."""
     if norm == "instance":
         return InstanceNormalization()
     if norm == "batch":
-        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+        return BatchNormalization(at_test, gamma_initializer=normal(mean=1.0))
     if norm == "none":
         return keras.layers.Identity()
     raise ValueError(f'`norm` must be "instance", "batch" or "none". Received: {norm!r}')
@@ -270,9 +338,14 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: int) -
 
 
 def convolve_transpose(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`tf.nn.conv2d_transpose` with kernel 4, stride 2, padding 1, likewise."""
+    """`tf.nn.conv2d_transpose` with stride 2, padding 1 that doubles the size, likewise."""
     height, width, channels = inputs.shape[1:]
-    filters = kernel.shape[2]
+    size, _, filters, _ = kernel.shape
+    if size == 3:
+        # "SAME" would cut the last row off, not the first.
+        shape = tf.shape(inputs)
+        whole = [shape[0], 2 * shape[1] + 1, 2 * shape[2] + 1, filters]
+        return tf.nn.conv2d_transpose(inputs, kernel, whole, 2, "VALID")[:, 1:, 1:]
     if height is None or width is None or not multiplies_matrices(height * width, kernel):
         shape = tf.shape(inputs)
         doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]
@@ -320,6 +393,14 @@ def average_shifts(kernel: tf.Tensor) -> tf.Tensor:
         tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]]) for p in (0, 1) for q in (0, 1)
     ]
     return tf.add_n(shifts) / 4
+
+
+def add_bias(outputs: tf.Tensor, bias: keras.Variable | None, normalized: bool) -> tf.Tensor:
+    """Adds the bias, if there is one and no normalisation takes it out again."""
+    if bias is None:
+        return outputs
+    add = add_cancelled_bias if normalized else tf.nn.bias_add
+    return add(outputs, tf.convert_to_tensor(bias))
 
 
 @tf.custom_gradient

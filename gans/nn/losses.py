@@ -19,9 +19,36 @@ def least_squares(outputs: tf.Tensor | list[tf.Tensor], target: float) -> tf.Ten
     )
 
 
+def cross_entropy(logits: tf.Tensor | list[tf.Tensor], target: float) -> tf.Tensor:
+    """Sigmoid cross entropy of a discriminator's logits with `target` (Goodfellow et al. 2014).
+
+    Args:
+        logits: one map of any shape, or a list of maps, one per scale. The mean is over batch and
+            map; scales are summed.
+        target: 1 for real, 0 for fake. The generator's loss with target 1 is the non-saturating
+            one.
+    """
+    return tf.add_n(
+        [
+            tf.reduce_mean(
+                tf.nn.sigmoid_cross_entropy_with_logits(
+                    tf.fill(tf.shape(output), tf.cast(target, tf.float32)),
+                    tf.cast(output, tf.float32),
+                )
+            )
+            for output in tf.nest.flatten(logits)
+        ]
+    )
+
+
 def mean_absolute(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Mean over all elements of |a - b|: the L1 loss."""
     return tf.reduce_mean(tf.abs(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
+
+
+def mean_squared(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Mean over all elements of (a - b)^2: the L2 loss."""
+    return tf.reduce_mean(tf.square(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
 
 
 def kl_from_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:

@@ -16,12 +16,17 @@ class Adam(keras.optimizers.Adam):
         learning_rate: a float or a `LearningRateSchedule`.
         beta_1, beta_2: decay of the first and second moment.
         epsilon: keeps the division finite.
+        l2: what is added to the gradient, times the weight: `weight_decay` of PyTorch's Adam. That
+            of Keras is AdamW's, which is not divided by the second moment.
 
     Raises `ValueError` for `amsgrad=True`.
     """
 
-    def __init__(self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(
+        self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, l2=0.0, **kwargs
+    ):
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+        self.l2 = l2
         if self.amsgrad:
             raise ValueError("Expected `amsgrad=False`: the kernel has none. Received: True")
 
@@ -30,6 +35,8 @@ class Adam(keras.optimizers.Adam):
             moments[self._get_variable_index(variable)]
             for moments in (self._momentums, self._velocities)
         )
+        if self.l2:
+            gradient += self.l2 * variable
         step = tf.cast(self.iterations + 1, tf.float32)
         beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         tf.raw_ops.ResourceApplyAdam(
@@ -45,6 +52,9 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon * tf.sqrt(1.0 - beta_2_power),
             grad=gradient,
         )
+
+    def get_config(self):
+        return super().get_config() | {"l2": self.l2}
 
 
 @keras.saving.register_keras_serializable("gans")

@@ -116,8 +116,8 @@ def test_z_joins_every_down_layer_before_its_activation_and_no_skip():
 @pytest.mark.parametrize("upsample", ["transpose", "resize"])
 def test_only_resize_doubles_a_constant_map_without_a_checkerboard(upsample):
     x = keras.Input((8, 8, 3))
-    double = keras.Model(x, networks.double(x, 4, upsample, False, "glorot_normal"))
-    found = double(np.ones((1, 8, 8, 3), "float32")).numpy()
+    double = networks.double(x, 4, upsample, False, kernel_initializer="glorot_normal")
+    found = keras.Model(x, double)(np.ones((1, 8, 8, 3), "float32")).numpy()
     assert found.shape == (1, 16, 16, 4)
     difference = np.abs(found - found[:, 8:9, 8:9]).max()
     assert difference < 1e-6 if upsample == "resize" else difference > 0.1
