@@ -232,6 +232,17 @@ def _generate_domain(folder: Path, settings: dict, workers: int, progress: bool)
     os.replace(folder / PARTIAL_MANIFEST, folder / MANIFEST)
 
 
+def default_set(size: int, domain: str = "bags") -> str:
+    """The folder of toy fashion that scripts take where no data is named, drawn unless it is there.
+
+    Args:
+        size: Height and width in pixels, as in `generate`.
+        domain: "bags" or "shoes".
+    """
+    name = f"toy_fashion_{size}" if domain == "bags" else f"toy_fashion_{domain}_{size}"
+    return str(generate(Path("data") / name, size=size, domain=domain).resolve())
+
+
 def generate(
     out: str | os.PathLike,
     size: int = 64,

@@ -36,6 +36,7 @@ import tensorflow as tf
 from keras import layers
 
 from gans.nn import initializers, losses, networks, optimizers
+from gans.nn.batching import in_chunks
 from gans.nn.layers import HalveImage, TileLatent, reseed
 from gans.nn.settings import check_choices, check_range
 
@@ -165,14 +166,11 @@ def build_discriminator(
     init_gain: float = 0.02,
     name: str = "discriminator",
 ) -> keras.Model:
-    """70x70 PatchGAN; with `scales=2` a second one of half the width on the half-size image
-    ("140x140").
+    """70x70 PatchGAN; with `scales=2` a second, half as wide, on the half-size image ("140x140").
 
     `(batch, size, size, photo_channels)` to a list of maps `(batch, p, p, 1)`, one per scale,
-    without
-    activation: p is 30 and 14 at 256. It judges B alone: correspondence to A is kept by the image
-        loss, and the
-    official code leaves A out by default.
+    without activation: p is 30 and 14 at 256. It judges B alone: correspondence to A is kept by the
+    image loss, and the official code leaves A out by default.
     """
     image_b = layers.Input((image_size, image_size, photo_channels), name="image_b")
     maps, image = [], image_b
@@ -194,8 +192,8 @@ class BicycleGAN(keras.Model):
 
     Args:
         image_size: Side of the images in pixels, at least 32.
-        image_channels: Channels of A, the sketch: 3, or 1 for grey.
-        photo_channels: Channels of B, the photo: 3, or 1 for grey.
+        image_channels: Channels of A, the sketch: 3, 1 for grey, or those of .npy files.
+        photo_channels: Channels of B, the photo.
         latent_dim: Length of the latent code z.
         generator_filters: Channels of the generator's first layer; up to 8 times as many further
             in.
@@ -204,10 +202,8 @@ class BicycleGAN(keras.Model):
         latent_injection: Where z enters the generator: input (tiled beside the image) or all
             (beside the input of every down layer; never in the up path).
         encoder_network: conv, or resnet, which the paper found better.
-        discriminator_scales: 1, a 70x70 PatchGAN; 2 adds one that sees 140x140; losses are summed
-            over scales.
-        norm: instance, batch or none. With batch, the generator's two flows are normalised
-            together.
+        discriminator_scales: 1, a 70x70 PatchGAN; 2 adds one that sees 140x140; losses add up.
+        norm: instance, batch or none. With batch, the generator's two flows are one batch.
         upsample: transpose, or resize (bilinear, then convolution), which leaves no checkerboard.
         dropout: Rate in the generator's inner up layers while training; the official scripts use
             0.5.
@@ -231,8 +227,8 @@ class BicycleGAN(keras.Model):
         self,
         *,
         image_size: int = 256,
-        image_channels: Literal[1, 3] = 3,
-        photo_channels: Literal[1, 3] = 3,
+        image_channels: int = 3,
+        photo_channels: int = 3,
         latent_dim: int = 8,
         generator_filters: int = 64,
         encoder_filters: int = 64,
@@ -258,6 +254,7 @@ class BicycleGAN(keras.Model):
         check_settings(locals())
         self.image_size = image_size
         self.image_channels = image_channels
+        self.photo_channels = photo_channels
         self.latent_dim = latent_dim
         self.clr_pair = {"first": 0, "second": 1}[clr_images]
         self.lambda_image = lambda_image
@@ -277,6 +274,7 @@ class BicycleGAN(keras.Model):
             "upsample": upsample,
             "dropout": dropout,
         }
+        self.size_multiple = 2 ** unet_depth(image_size)
         self.generator = build_generator(image_size, **self.generator_options)
         self.encoder = build_encoder(
             image_size,
@@ -510,25 +508,28 @@ class BicycleGAN(keras.Model):
 
     def encode(self, images_b) -> np.ndarray:
         """The style of photos, `(n, latent_dim)`: the mean of the Gaussian, not a sample."""
-        noise = np.zeros((1, self.latent_dim), np.float32)
-        means = [
-            self.encoder([chunk, tf.repeat(noise, len(chunk), axis=0)], training=False)[1]
-            for chunk in self._chunks(images_b)
-        ]
-        return np.concatenate(means)
+
+        def mean(photos):
+            noise = tf.zeros((len(photos), self.latent_dim))
+            return self.encoder([photos, noise], training=False)[1]
+
+        return in_chunks(mean, images_b, image_size=self.image_size)
 
     def translate(self, images_a, z) -> np.ndarray:
         """Paints A `(n, size, size, channels)` in the styles z `(n, latent_dim)`; no dropout."""
-        fakes = [
-            self.generator([chunk, styles], training=False)
-            for chunk, styles in zip(self._chunks(images_a), self._chunks(z), strict=True)
-        ]
-        return np.concatenate(fakes)
 
-    def _chunks(self, values) -> list[tf.Tensor]:
-        """As many images at a time as keep the memory below that of a train step."""
-        size = max(1, 2**17 // self.image_size**2)
-        return [tf.convert_to_tensor(values[i : i + size]) for i in range(0, len(values), size)]
+        def paint(*inputs):
+            return self.generator(inputs, training=False)
+
+        return in_chunks(paint, images_a, z, image_size=self.image_size)
+
+    def generator_for(self, height: int, width: int) -> keras.Model:
+        """The generator for images of another size, multiples of `size_multiple`; same weights."""
+        if (height, width) == (self.image_size, self.image_size):
+            return self.generator
+        generator = build_generator((height, width), **self.generator_options)
+        generator.set_weights(self.generator.get_weights())
+        return generator
 
     def preview(self, batch: tuple[np.ndarray, np.ndarray], samples: int = 8) -> list[list]:
         """Rows of a sample grid: the sketch, the photo, its reconstruction, and the sketch in fixed
@@ -578,7 +579,8 @@ class BicycleGAN(keras.Model):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(BicycleGAN.__init__, settings)
-    counts = ("latent_dim", "generator_filters", "encoder_filters", "discriminator_filters")
+    filters = ("generator_filters", "encoder_filters", "discriminator_filters")
+    counts = ("image_channels", "photo_channels", "latent_dim", *filters)
     weights = ("lambda_image", "lambda_latent", "lambda_kl", "learning_rate", "init_gain")
     check_range(settings, counts, 1)
     check_range(settings, (*weights, "decay_epochs"), 0)

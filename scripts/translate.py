@@ -1,128 +1,200 @@
-"""Paints sketches with a trained BicycleGAN: many bags of one sketch, or the style of a photo.
+"""Paints images with a trained GAN: many bags of one sketch, a shoe in the style of a bag.
 
     python scripts/translate.py --run_dir=runs/bicyclegan --input=sketch.png --output=out
     python scripts/translate.py ... --style=photo.png                 # the style of that photo
     python scripts/translate.py ... --interpolate --samples=16        # from one style to another
     python scripts/translate.py ... --fit                             # a sketch of another scale
+    python scripts/translate.py --run_dir=runs/cyclegan ... --direction=b_to_a --reconstruct
 
-Needs only the run folder. For every sketch NAME the folder `out` gets NAME_1.png, NAME_2.png, ...
-of the sketch's own size, NAME_all.png with the sketch and all of them side by side, and with
-`--interpolate` NAME.gif, there and back. A second or two per sketch at 256x256 on 2 cores, after
-TensorFlow's import.
+Needs only the run folder. For every image NAME the folder `out` gets NAME_1.png, NAME_2.png, ... of
+the image's own size, NAME_all.png with the image and all of them side by side, and with
+`--interpolate` NAME.gif, there and back. Which flags there are to choose from depends on the GAN:
+BicycleGAN has styles, pix2pix noise (if the run left it on), CycleGAN and DiscoGAN two directions.
+Images of other than 1 or 3 channels come and go as .npy, and have no NAME_all.png.
+
+A side that the network cannot halve evenly is filled up and cut back: around a sketch with white,
+around the image of another GAN than BicycleGAN, which may be a photo, with its border pixels; on a
+white ground that is white too. A second or two per image at 256x256 on 2 cores, after TensorFlow's
+import.
 """
 
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
+from PIL import Image, ImageOps
+
+from gans.data.images import (
+    grid,
+    is_array,
+    list_images,
+    open_array,
+    open_image,
+    save_png,
+    to_uint8,
+)
 from gans.training import cli, command
+from gans.training.restore import gan_module, open_run, translate_takes
 from gans.training.run_folder import RunFolder
 
 GIF_MILLISECONDS = 120
+
+# The flags that only some GANs have a use for, by what their `translate` takes.
+FLAGS_OF = {
+    "z": ("samples", "style", "interpolate", "seed"),
+    "seed": ("samples", "seed"),
+    "direction": ("direction", "reconstruct"),
+}
+# Channels of an image that can be looked at.
+SHOWN = (1, 3)
+# A side that every network admits: all halve by powers of two. Some padding needs 4 pixels inside.
+SMALLEST = 32
 
 
 def translate(
     run_dir: str,
     input: str,
     output: str,
-    samples: int = 8,
+    samples: int | None = None,
     style: tuple[str, ...] | None = None,
     interpolate: bool = False,
+    direction: Literal["a_to_b", "b_to_a"] | None = None,
+    reconstruct: bool = False,
     fit: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     overwrite: bool = False,
     debug: bool = False,
 ) -> None:
-    """Translates a sketch, or every sketch of a folder.
+    """Translates an image, or every image of a folder.
 
     Args:
         run_dir: Folder of the run.
-        input: A JPEG or PNG, dark lines on white, of any size; or a folder of them.
+        input: A JPEG or PNG of any size, for a sketch dark lines on white; a .npy where the GAN has
+            other than 1 or 3 channels; or a folder of them.
         output: Folder for the pictures.
-        samples: Random styles per sketch, the same ones for all; with --interpolate, pictures on
-            the way.
-        style: A photo whose style is taken instead of random ones; several by commas.
-        interpolate: Go from one style to another: from --style to the next --style, or to or
-            between random ones where fewer than two are given.
-        fit: Paint at the size of training, and resize to the sketch's: right for a sketch whose
-            objects are larger or smaller than those the run was trained on.
-        seed: Of the random styles.
+        samples: BicycleGAN, random styles per sketch, the same ones for all, or with --interpolate
+            pictures on the way; pix2pix, pictures per image, each with other noise. Default: 8
+            styles, or 1 picture.
+        style: BicycleGAN, a photo whose style is taken instead of random ones; several by commas.
+        interpolate: BicycleGAN, go from one style to another: from --style to the next --style, or
+            to or between random ones where fewer than two are given.
+        direction: CycleGAN and DiscoGAN, a_to_b or b_to_a. Default: a_to_b.
+        reconstruct: CycleGAN and DiscoGAN, show in NAME_all.png what the way back makes of it, too.
+        fit: Paint at the size of training, and resize to the image's: right for a sketch whose
+            objects are larger or smaller than those the run was trained on. A DiscoGAN with a
+            bottleneck paints no other way.
+        seed: Of the random styles or the noise. Default: 0.
         overwrite: Replace pictures of the same names in the output folder.
         debug: Show the traceback of an error.
     """
+    settings = RunFolder(run_dir).read_config()
+    takes = translate_takes(gan_module(settings))
+    asked = {
+        "samples": samples is not None,
+        "style": bool(style),
+        "interpolate": interpolate,
+        "direction": direction is not None,
+        "reconstruct": reconstruct,
+        "seed": seed is not None,
+    }
+    for name in (name for name, given in asked.items() if given and name not in FLAGS_OF[takes]):
+        raise cli.UsageError(f"--{name} is of no use to {settings['model']}. Received: --{name}")
+    samples = samples if samples is not None else {"z": 8}.get(takes, 1)
+    seed = seed or 0
     command.check_at_least(2 if interpolate else 1, samples=samples)
     command.check_at_least(0, seed=seed)
     if interpolate and style and len(style) > 2:
         raise cli.UsageError(f"--interpolate expects at most 2 styles. Received: {len(style)}")
-    run = RunFolder(run_dir)
-    settings = run.read_config()
-    sketches = find_sketches(Path(input))
+    sizes = settings["constructor"]
+    channels = sizes["image_channels"], sizes["photo_channels"]
+    if direction == "b_to_a":
+        channels = channels[::-1]
+    sources = find_sources(Path(input), arrays=channels[0] not in SHOWN)
     count = samples if interpolate or not style else len(style)
     targets = {
-        source: [Path(output) / f"{name}_{part}.png" for part in (*range(1, count + 1), "all")]
-        + ([Path(output) / f"{name}.gif"] if interpolate else [])
-        for source, name in sketches.items()
+        source: Targets.of(Path(output) / name, count, channels, interpolate)
+        for source, name in sources.items()
     }
     if Path(output).exists() and not Path(output).is_dir():
         raise cli.UsageError(f"--output expects a folder. Received: the file {output}")
     check_targets(targets, overwrite)
 
     command.import_tensorflow(debug)
-    import numpy as np
-    from PIL import Image
     from tqdm import tqdm
 
-    from gans.bicyclegan import BicycleGAN
-    from gans.data.images import grid, save_png
-    from gans.training.checkpoints import Checkpoints
+    photos = [read_image(Path(path), channels[1], sizes["image_size"]) for path in style or ()]
+    images = {source: read_image(source, channels[0]) for source in sources}
+    _, _, gan, _ = open_run(run_dir)
+    if samples > 1 and takes == "seed" and not gan.varies_at_test:
+        raise cli.UsageError(
+            f"--samples expects 1: this run has no noise at test. Received: {samples}"
+        )
+    if takes == "direction" and gan.generator_ba is None and (direction == "b_to_a" or reconstruct):
+        flag = "--reconstruct" if reconstruct else "--direction=b_to_a"
+        raise cli.UsageError(
+            f"{flag} expects a run with a generator of the way back. Received: none"
+        )
+    painter = {
+        "z": lambda: StylePainter(gan, choose_styles(gan, photos, samples, seed, interpolate)),
+        "seed": lambda: NoisePainter(gan, samples, seed),
+        "direction": lambda: DirectionPainter(gan, direction or "a_to_b", reconstruct),
+    }[takes]()
+    fitted = fit or gan.size_multiple is None
 
-    gan = BicycleGAN(**settings["constructor"])
-    photos = [
-        read_image(Path(path), settings["constructor"]["photo_channels"], gan.image_size)
-        for path in style or ()
-    ]
-    images = {
-        source: read_image(source, settings["constructor"]["image_channels"]) for source in sketches
-    }
-    if not Checkpoints(run.checkpoints, gan).restore():
-        raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
-    z = np.random.default_rng(seed).standard_normal((samples, gan.latent_dim))
-    if photos:
-        styles = gan.encode(np.stack(photos))
-        z = np.concatenate([styles, z]) if interpolate else styles
-    if interpolate:
-        z = np.stack([spherical(z[0], z[1], t) for t in np.linspace(0.0, 1.0, samples)])
-    z = z[:count].astype(np.float32)
-
-    for source, image in tqdm(images.items(), desc="sketches", disable=len(images) == 1):
-        painted = paint_fitted(gan, image, z) if fit else paint(gan, image, z)
-        *singles, together = [path for path in targets[source] if path.suffix == ".png"]
-        together.parent.mkdir(parents=True, exist_ok=True)
-        for path, picture in zip(singles, painted, strict=True):
-            save_png(path, picture)
-        save_png(together, grid([[image, *painted]]))
-        if interpolate:
-            frames = [Image.open(path) for path in singles]
-            frames += frames[-2:0:-1]
-            frames[0].save(
-                targets[source][-1],
-                save_all=True,
-                append_images=frames[1:],
-                duration=GIF_MILLISECONDS,
-                loop=0,
-            )
-        print(together)
+    for source, image in tqdm(images.items(), desc="images", disable=len(images) == 1):
+        painted = paint_fitted(gan, image, painter) if fitted else paint(gan, image, painter)
+        write(targets[source], image, painted)
+        print(targets[source].all[-1])
 
 
-def find_sketches(path: Path) -> dict[Path, str]:
-    """Name without extension, relative to the folder, of each image; of the one image of a file."""
-    from gans.data.images import list_images
+@dataclass(frozen=True)
+class Targets:
+    """The files that one image becomes.
 
+    Attributes:
+        singles: one per picture.
+        together: with all of them side by side; None where there are channels that cannot be shown.
+        gif: there and back; None where none is asked for, or it could not be shown.
+    """
+
+    singles: list[Path]
+    together: Path | None
+    gif: Path | None
+
+    @classmethod
+    def of(cls, name: Path, count: int, channels: tuple[int, int], interpolate: bool) -> "Targets":
+        """Named after the image, with `channels` of the image and of the pictures."""
+        suffix = ".png" if channels[1] in SHOWN else ".npy"
+        shown = set(channels) <= set(SHOWN)
+        return cls(
+            [name.with_name(f"{name.name}_{part}{suffix}") for part in range(1, count + 1)],
+            name.with_name(f"{name.name}_all.png") if shown else None,
+            name.with_name(f"{name.name}.gif") if interpolate and suffix == ".png" else None,
+        )
+
+    @property
+    def all(self) -> list[Path]:
+        """All files, the one that is looked at first as the last."""
+        return [path for path in (self.gif, *self.singles, self.together) if path]
+
+
+def find_sources(path: Path, arrays: bool) -> dict[Path, str]:
+    """Name without extension, relative to the folder, of each image, or .npy, in it; of the one
+    image of a file.
+    """
     if path.is_file():
         return {path: path.stem}
-    names = list_images(path) if path.is_dir() else []
+    names = list_images(path, arrays) if path.is_dir() else []
+    names = [name for name in names if is_array(name) == arrays]
     if not names:
+        kind = ".npy" if arrays else "JPEG or PNG"
         raise cli.UsageError(
             f"--input expects an image or a folder of images. Received: {path} "
-            f"({'no JPEG or PNG in it' if path.is_dir() else 'no such file'})"
+            f"({f'no {kind} in it' if path.is_dir() else 'no such file'})"
         )
     by_stem = {str(Path(name).with_suffix("")): name for name in names}
     if len(by_stem) < len(names):
@@ -133,9 +205,9 @@ def find_sketches(path: Path) -> dict[Path, str]:
     return {path / name: stem for stem, name in by_stem.items()}
 
 
-def check_targets(targets: dict[Path, list[Path]], overwrite: bool):
-    """Refuses to write over anything that is there already, or over a sketch itself."""
-    paths = [path for group in targets.values() for path in group]
+def check_targets(targets: dict[Path, Targets], overwrite: bool):
+    """Refuses to write over anything that is there already, or over an input itself."""
+    paths = [path for group in targets.values() for path in group.all]
     inputs = {source.resolve() for source in targets}
     present = [
         path for path in paths if path.resolve() in inputs or (path.exists() and not overwrite)
@@ -147,16 +219,37 @@ def check_targets(targets: dict[Path, list[Path]], overwrite: bool):
         )
 
 
-def read_image(path: Path, channels: int, size: int | None = None):
-    """An image as float32 `(height, width, channels)` in [-1, 1], transparency on white, upright.
+def read_image(path: Path, channels: int, size: int | None = None) -> np.ndarray:
+    """An image as float32 `(height, width, channels)` in [-1, 1]; with `size`, resized to that
+    side, bicubic.
 
-    With `size`, resized to that side, bicubic.
+    Raises `UsageError` where it is none, or has other channels.
     """
-    import numpy as np
-    from PIL import Image, ImageOps
+    pixels = read_array(path, channels) if is_array(path) else read_picture(path, channels)
+    if size:
+        bands = [Image.fromarray(band) for band in np.moveaxis(pixels, -1, 0)]
+        bands = [band.resize((size, size), Image.Resampling.BICUBIC) for band in bands]
+        pixels = np.stack([np.asarray(band) for band in bands], axis=-1)
+    return pixels.astype(np.float32) / 127.5 - 1.0
 
-    from gans.data.images import open_image
 
+def read_array(path: Path, channels: int) -> np.ndarray:
+    """The uint8 `(height, width, channels)` of a .npy."""
+    try:
+        pixels = open_array(path)
+        if pixels.shape[2] != channels:
+            raise ValueError(f"{pixels.shape[2]} channels")
+    except (OSError, ValueError) as error:
+        raise cli.UsageError(
+            f"expected a .npy of uint8 with {channels} channels. Received: {path} ({error})"
+        ) from None
+    return np.array(pixels)
+
+
+def read_picture(path: Path, channels: int) -> np.ndarray:
+    """A JPEG or PNG as uint8 `(height, width, channels)`, transparency on white, upright."""
+    if channels not in SHOWN:
+        raise cli.UsageError(f"expected a .npy of uint8 with {channels} channels. Received: {path}")
     try:
         with open_image(path) as opened:
             if opened.mode.startswith(("I", "F")):
@@ -167,61 +260,139 @@ def read_image(path: Path, channels: int, size: int | None = None):
         raise cli.UsageError(f"expected a JPEG or PNG image. Received: {path} ({error})") from None
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("L" if channels == 1 else "RGB")
-    if size:
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image, dtype=np.float32) / 127.5 - 1.0
-    return pixels.reshape(*pixels.shape[:2], channels)
+    return np.asarray(image).reshape(image.height, image.width, channels)
 
 
-def paint(gan, image, z):
-    """One sketch `(height, width, channels)` in n styles: `(n, height, width, channels)`.
+class StylePainter:
+    """BicycleGAN's: one picture per style z; around a sketch there is white."""
 
-    The generator is convolutional but for the U-Net's need of sides that halve evenly: the sketch
-    is padded with white to the next such size, painted by a generator of that size with the same
-    weights, and cut back.
+    padding = {"mode": "constant", "constant_values": 1.0}
+
+    def __init__(self, gan, z: np.ndarray):
+        self.z = z
+        self.generator_for = functools.lru_cache(maxsize=1)(gan.generator_for)
+
+    def __call__(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Pictures `(height, width, channels)` of an image of a size that the network admits."""
+        generator = self.generator_for(*image.shape[:2])
+        for style in self.z:
+            yield generator([image[np.newaxis], style[np.newaxis]], training=False)[0].numpy()
+
+
+class NoisePainter:
+    """pix2pix's: some pictures that differ in their noise."""
+
+    padding = {"mode": "edge"}
+
+    def __init__(self, gan, samples: int, seed: int):
+        self.gan, self.samples, self.seed = gan, samples, seed
+
+    def __call__(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """As `StylePainter`'s."""
+        # Each image of a call has noise of its own.
+        yield from self.gan.translate(np.stack([image] * self.samples), self.seed)
+
+
+class DirectionPainter:
+    """CycleGAN's and DiscoGAN's: the picture, and if asked for what the way back makes of it."""
+
+    padding = {"mode": "edge"}
+
+    def __init__(self, gan, direction: Literal["a_to_b", "b_to_a"], reconstruct: bool):
+        back = "b_to_a" if direction == "a_to_b" else "a_to_b"
+        self.directions = (direction, back) if reconstruct else (direction,)
+        self.generator_for = functools.lru_cache(maxsize=2)(gan.generator_for)
+
+    def __call__(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """As `StylePainter`'s."""
+        for direction in self.directions:
+            generator = self.generator_for(*image.shape[:2], direction)
+            image = generator(image[np.newaxis], training=False)[0].numpy()
+            yield image
+
+
+def choose_styles(
+    gan, photos: list[np.ndarray], samples: int, seed: int, interpolate: bool
+) -> np.ndarray:
+    """The styles z `(n, latent_dim)`: those of photos, random ones, or the way between two."""
+    z = np.random.default_rng(seed).standard_normal((samples, gan.latent_dim))
+    if photos:
+        styles = gan.encode(np.stack(photos))
+        z = np.concatenate([styles, z]) if interpolate else styles
+    if interpolate:
+        z = np.stack([spherical(z[0], z[1], t) for t in np.linspace(0.0, 1.0, samples)])
+    return z.astype(np.float32)
+
+
+def paint(gan, image: np.ndarray, painter) -> list[np.ndarray]:
+    """Pictures of the image's own size `(height, width, channels)`.
+
+    The generator is convolutional but for its need of sides that halve evenly: the image is padded
+    to the next such size, painted by a generator of that size with the same weights, and cut back.
     """
-    import numpy as np
-
-    from gans.bicyclegan import build_generator
-
-    multiple = 2 ** gan.generator_options["depth"]
     height, width = image.shape[:2]
-    padded = [-(-side // multiple) * multiple for side in (height, width)]
-    top, left = ((full - side) // 2 for full, side in zip(padded, (height, width), strict=True))
-    canvas = np.ones((*padded, image.shape[2]), np.float32)
-    canvas[top : top + height, left : left + width] = image
-    generator = gan.generator
-    if padded != [gan.image_size, gan.image_size]:
-        generator = build_generator(tuple(padded), **gan.generator_options)
-        generator.set_weights(gan.generator.get_weights())
-    painted = [
-        generator([canvas[np.newaxis], style[np.newaxis]], training=False).numpy()[0] for style in z
-    ]
-    return np.stack(painted)[:, top : top + height, left : left + width]
+    multiple = gan.size_multiple
+    full = [max(SMALLEST, -(-side // multiple) * multiple) for side in (height, width)]
+    canvas, place = pad(image, *full, painter.padding)
+    return [picture[place] for picture in painter(canvas)]
 
 
-def paint_fitted(gan, image, z):
+def paint_fitted(gan, image: np.ndarray, painter) -> list[np.ndarray]:
     """As `paint`, but padded to a square, resized to the size of training, and back."""
-    import numpy as np
     import tensorflow as tf
 
-    height, width = image.shape[:2]
-    side = max(height, width)
-    top, left = (side - height) // 2, (side - width) // 2
-    canvas = np.ones((side, side, image.shape[2]), np.float32)
-    canvas[top : top + height, left : left + width] = image
+    def resize(picture, size):
+        resized = tf.image.resize(picture, (size, size), "bicubic", antialias=True)
+        return np.clip(resized, -1.0, 1.0)
 
-    def resize(images, size):
-        return np.clip(tf.image.resize(images, (size, size), "bicubic", antialias=True), -1.0, 1.0)
+    side = max(image.shape[:2])
+    canvas, place = pad(image, side, side, painter.padding)
+    small = resize(canvas, gan.image_size)
+    return [resize(picture, side)[place] for picture in painter(small)]
 
-    painted = resize(paint(gan, resize(canvas, gan.image_size), z), side)
-    return painted[:, top : top + height, left : left + width]
+
+def pad(image: np.ndarray, height: int, width: int, padding: dict) -> tuple[np.ndarray, tuple]:
+    """The image in the middle of a larger one, and the slices where it is."""
+    top, left = (
+        (full - side) // 2 for full, side in zip((height, width), image.shape, strict=False)
+    )
+    place = slice(top, top + image.shape[0]), slice(left, left + image.shape[1])
+    bottom, right = height - place[0].stop, width - place[1].stop
+    return np.pad(image, ((top, bottom), (left, right), (0, 0)), **padding), place
+
+
+def write(targets: Targets, image: np.ndarray, painted: list[np.ndarray]):
+    """Writes the pictures; those beyond the single ones are shown with them only."""
+    targets.singles[0].parent.mkdir(parents=True, exist_ok=True)
+    for path, picture in zip(targets.singles, painted, strict=False):
+        if path.suffix == ".png":
+            save_png(path, picture)
+        else:
+            save_array(path, to_uint8(picture))
+    if targets.together:
+        save_png(targets.together, grid([[image, *painted]]))
+    if targets.gif:
+        frames = [Image.open(path) for path in targets.singles]
+        frames += frames[-2:0:-1]
+        frames[0].save(
+            targets.gif,
+            save_all=True,
+            append_images=frames[1:],
+            duration=GIF_MILLISECONDS,
+            loop=0,
+        )
+
+
+def save_array(path: Path, pixels: np.ndarray):
+    """Writes a .npy, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        np.save(file, pixels, allow_pickle=False)
+    os.replace(temporary, path)
 
 
 def spherical(start, end, share: float):
     """The code at `share` of the way along the arc between two, as likely as they are."""
-    import numpy as np
-
     cosine = np.dot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < 1e-6:

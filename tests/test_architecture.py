@@ -184,7 +184,7 @@ def test_a_gan_is_compiled_trained_and_previewed_by_methods_of_its_own(path):
 def test_presets_are_arguments_of_the_constructor_each_with_its_meaning(path):
     description = cli.describe_class(name_of(path), gan_class(path).name)
     names = {parameter.name for parameter in description.parameters}
-    assert list(description.presets) == ["toy", "article", "paper"]
+    assert list(description.presets)[:3] == ["toy", "article", "paper"]
     for preset, arguments in description.presets.items():
         assert arguments.keys() <= names, preset
     assert names <= description.help.keys()
@@ -195,7 +195,7 @@ def test_presets_are_arguments_of_the_constructor_each_with_its_meaning(path):
 @pytest.mark.parametrize("path", GAN_FILES, ids=str)
 def test_every_preset_says_how_long_and_in_what_batches_it_trains(path):
     training = command.read_literal(name_of(path), "TRAINING")
-    assert list(training) == ["toy", "article", "paper"]
+    assert list(training) == list(command.read_literal(name_of(path), "PRESETS"))
     for settings in training.values():
         assert {"batch_size", "epochs"} <= settings.keys()
         assert min(settings["batch_size"], settings["epochs"]) >= 1

@@ -1,8 +1,12 @@
-"""Image files: found, checked and named before any training, decoded and written."""
+"""Image files: found, checked and named before any training, decoded and written.
+
+JPEG and PNG, of 1 or 3 channels; images of any other number of channels come as NumPy files.
+"""
 
 import os
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png")
+ARRAY_EXTENSION = ".npy"
 
 # What a file header may claim before it counts as a decompression bomb (Pillow's own limit is 89
 # MP); up to twice as much Pillow would only warn.
@@ -21,13 +26,17 @@ class DataError(Exception):
     """The data cannot be used; the message is one line that says what was expected and received."""
 
 
-def list_images(folder: Path) -> list[str]:
-    """Image files below `folder`, as sorted relative paths with forward slashes."""
+def list_images(folder: Path, arrays: bool = False) -> list[str]:
+    """Image files below `folder`, as sorted relative paths with forward slashes.
+
+    With `arrays`, NumPy files too.
+    """
+    extensions = (*EXTENSIONS, ARRAY_EXTENSION) if arrays else EXTENSIONS
     found = []
     for directory, _, names in os.walk(folder):
         relative = Path(directory).relative_to(folder)
         found += [
-            (relative / name).as_posix() for name in names if name.lower().endswith(EXTENSIONS)
+            (relative / name).as_posix() for name in names if name.lower().endswith(extensions)
         ]
     return sorted(found)
 
@@ -41,6 +50,54 @@ def open_image(path: Path) -> Image.Image:
         return Image.open(path, formats=["JPEG", "PNG"])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError("more than 64 megapixels") from None
+
+
+def is_array(path: str | Path) -> bool:
+    """Whether a file is a NumPy file, by its name."""
+    return str(path).lower().endswith(ARRAY_EXTENSION)
+
+
+def open_array(path: str | Path) -> np.ndarray:
+    """Maps a uint8 image `(height, width, channels)`, or `(height, width)` for one channel.
+
+    Nothing is unpickled. Raises `OSError` or `ValueError`, also where the file ends early.
+    """
+    # Not `np.load`, which opens archives and pickles of this name too.
+    array = np.lib.format.open_memmap(path, mode="r")
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or not array.size:
+        raise ValueError(f"{array.dtype} of shape {array.shape}")
+    return array if array.ndim == 3 else array[..., np.newaxis]
+
+
+def check_files(paths: list[Path]) -> tuple[list[tuple[int, int]], int]:
+    """(width, height) of every file, and the channels they all have: 3 for JPEG and PNG.
+
+    Raises `DataError` naming what is no image, and where arrays are mixed with images or differ in
+    their channels.
+    """
+    arrays = [path for path in paths if is_array(path)]
+    if not arrays:
+        return check_images(paths), 3
+    if len(arrays) < len(paths):
+        raise DataError(
+            f"expected only JPEG and PNG images or only .npy arrays in {arrays[0].parent}. "
+            f"Received: {len(paths) - len(arrays)} images and {len(arrays)} arrays"
+        )
+
+    def check(path):
+        try:
+            return open_array(path).shape
+        except (OSError, ValueError) as error:
+            return f"{path} ({error})"
+
+    shapes = _check_all(paths, check, "uint8 arrays (height, width, channels)")
+    channels = Counter(shape[2] for shape in shapes).most_common()
+    if len(channels) > 1:
+        counts = ", ".join(f"{count} of {number}" for number, count in channels[:5])
+        raise DataError(
+            f"expected arrays of one number of channels in {arrays[0].parent}. Received: {counts}"
+        )
+    return [(width, height) for height, width, _ in shapes], channels[0][0]
 
 
 def check_images(paths: list[Path]) -> list[tuple[int, int]]:
@@ -63,13 +120,18 @@ def check_images(paths: list[Path]) -> list[tuple[int, int]]:
         except ValueError as error:
             return f"{path} ({error})"
 
+    return _check_all(paths, check, "8-bit grey or RGB images")
+
+
+def _check_all(paths: list[Path], check: Callable, expected: str) -> list:
+    """What `check` says of every file; it gives a text where a file is not as expected."""
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(check, paths))
     bad = [result for result in results if isinstance(result, str)]
     if bad:
         more = f" and {len(bad) - 10} more" if len(bad) > 10 else ""
         raise DataError(
-            "expected 8-bit grey or RGB images. "
+            f"expected {expected}. "
             f"Received {len(bad)} of {len(results)} that are not: {', '.join(bad[:10])}{more}"
         )
     return results
@@ -86,6 +148,9 @@ def damaged_images(paths: list[Path]) -> list[Path]:
 
     def is_damaged(path):
         try:
+            if is_array(path):
+                open_array(path)
+                return False
             with open_image(path) as image:
                 image.load()
         except (OSError, ValueError, SyntaxError):

@@ -64,3 +64,37 @@ def hue_kept(photos: np.ndarray, reconstructions: np.ndarray, hues: list[float])
     if not coloured.any():
         return float("nan")
     return float(np.mean(received[coloured] == wanted[coloured]))
+
+
+def hue_carried(sources: np.ndarray, targets: np.ndarray, hues: list[float]) -> dict[str, float]:
+    """Share of the coloured sources whose translation has the "same" hue, and the "same_or_next".
+
+    A translation without colour carries nothing. By chance 1 and 3 of `len(hues)`. NaN where no
+    source is coloured.
+
+    Args:
+        sources, targets: `(n, height, width, 3)` in [-1, 1], by pairs.
+        hues: the palette, in degrees of HSV, in order around the circle.
+    """
+    wanted, received = dominant_hues(sources, hues), dominant_hues(targets, hues)
+    wanted, received = wanted[wanted != NEUTRAL], received[wanted != NEUTRAL]
+    if not len(wanted):
+        return {"same": float("nan"), "same_or_next": float("nan")}
+    apart = (received - wanted) % len(hues)
+    near = np.isin(apart, [0, 1, len(hues) - 1]) & (received != NEUTRAL)
+    return {"same": float(np.mean(received == wanted)), "same_or_next": float(np.mean(near))}
+
+
+def effective_hues(images: np.ndarray, hues: list[float]) -> float:
+    """How many hues a set makes use of: the exponential of the entropy of their frequencies.
+
+    `len(hues)` where all are as frequent, 1 where there is only one, 0 where nothing is coloured.
+
+    Args:
+        images: `(n, height, width, 3)` in [-1, 1].
+        hues: the palette, in degrees of HSV.
+    """
+    found = dominant_hues(images, hues)
+    counts = np.bincount(found[found != NEUTRAL], minlength=len(hues))
+    shares = counts[counts > 0] / max(counts.sum(), 1)
+    return float(np.exp(-np.sum(shares * np.log(shares)))) if len(shares) else 0.0

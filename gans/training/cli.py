@@ -299,10 +299,11 @@ def _help(function: Callable, prog: str) -> str:
     parameters = parameters_of(function)
     parameters.setdefault("debug", _DEBUG)
     extra: ClassDescription | None = getattr(function, "described_class", None)
-    own = inspect.signature(function.__wrapped__).parameters if extra else parameters
     summary, meanings = parse_docstring(function.__doc__)
+    own = parameters
     if extra:
-        meanings = {**extra.help, **meanings}
+        own = function.own_flags
+        meanings = {**extra.help, **own}
     required = [f"--{p.name}={p.name.upper()}" for p in parameters.values() if p.default is EMPTY]
     usage = " ".join(["usage:", prog, *required, "[--flag=value ...]"])
     groups: dict[str, list[str]] = {}

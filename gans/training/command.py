@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from gans.training import cli
 
 # Settings that may differ when a run goes on: the data may move, data.json tells whether it is the
 # same.
-FREE = frozenset({"data_dir"})
+FREE = frozenset({"data_dir", "data_dir_b", "tfds_dir"})
 
 
 def import_tensorflow(debug: bool):
@@ -34,6 +35,17 @@ def import_tensorflow(debug: bool):
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def load_class(module: str, name: str) -> type:
+    """The class of a GAN, by the names that a run's settings hold.
+
+    Raises `UsageError` for a module that is not a GAN's file: a config.json may come from anywhere.
+    """
+    if not re.fullmatch(r"gans\.[a-z0-9_]+", module) or not name.isidentifier():
+        raise cli.UsageError(f"expected the name of a GAN. Received: {module}.{name}")
+    with usage_errors(ImportError), usage_errors(AttributeError):
+        return getattr(importlib.import_module(module), name)
 
 
 def read_literal(module: str, name: str) -> Any:

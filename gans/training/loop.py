@@ -39,6 +39,7 @@ def train(
     checkpoint_every: int | None = None,
     keep_checkpoints: int = 3,
     profile: tuple[int, int] | None = None,
+    progress: keras.callbacks.Callback | None = None,
 ) -> Path:
     """Trains to the end of the last epoch, from the newest checkpoint if there is one.
 
@@ -59,6 +60,7 @@ def train(
             epoch.
         keep_checkpoints: older ones are deleted.
         profile: first and last step of this process to be profiled.
+        progress: reports instead of Keras' own progress bar.
 
     Returns the last sample picture. Raises `cli.Failure` where the run was stopped, with the
     status.
@@ -90,12 +92,12 @@ def train(
         ]
         if profile:
             callbacks.append(Profile(step, run, *profile, last_step))
+        verbose = 1 if sys.stdout.isatty() else 2
+        if progress:
+            callbacks.insert(0, progress)
+            verbose = 0
         epoch, done = divmod(step, steps_per_epoch)
-        options = {
-            "callbacks": callbacks,
-            "verbose": 1 if sys.stdout.isatty() else 2,
-            "shuffle": False,
-        }
+        options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False}
         if done:
             # `fit` begins at the start of an epoch: the rest of this one is an epoch of its own.
             rest = steps_per_epoch - done

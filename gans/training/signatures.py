@@ -166,6 +166,7 @@ class ClassDescription:
     parameters: tuple[inspect.Parameter, ...]
     help: dict[str, str]
     presets: dict[str, dict[str, Any]] | None
+    module: str
 
 
 def describe_class(module: str, name: str) -> ClassDescription:
@@ -211,7 +212,7 @@ def describe_class(module: str, name: str) -> ClassDescription:
                 | ast.AnnAssign(target=ast.Name(id="PRESETS"), value=value)
             ):
                 presets = _literal(value, f"{module}.PRESETS")
-    return ClassDescription(name, parameters, meanings, presets)
+    return ClassDescription(name, parameters, meanings, presets, module)
 
 
 def _find(body: list[ast.stmt], kind: type, name: str) -> Any:
@@ -240,28 +241,47 @@ def _annotation(node: ast.expr | None, place: str) -> Any:
 
 
 def compose(function: Callable, extra: ClassDescription) -> Callable:
-    """Gives a command the flags of a constructor besides its own.
+    """Gives a command the flags of a constructor, and those of dataclasses, besides its own.
 
     Args:
-        function: Command with a parameter `constructor`, a dict, which is no flag.
-        extra: The class. A parameter that the function has too stays the function's only.
+        function: Command with a parameter `constructor`, a dict, which is no flag, and any number
+            whose annotation is a dataclass, whose fields are flags instead of it.
+        extra: The class. A parameter that the function has too stays the function's only. A flag
+            `preset: str | None` takes the names of its presets.
 
     Returns:
         A command that calls `function(..., constructor={only the flags that were given})`. The
         default of such a flag is None, whatever its annotation: not given, so that a preset can
         say. A given `none` is a value, and admitted only where the constructor admits it.
     """
-    own = dict(inspect.signature(function, eval_str=True).parameters)
-    if own.pop("constructor", None) is None:
+    given = dict(inspect.signature(function, eval_str=True).parameters)
+    if given.pop("constructor", None) is None:
         raise TypeError(f"expected a parameter `constructor`. Received: {function.__name__}")
+    groups = {
+        name: inspect.signature(parameter.annotation, eval_str=True).parameters
+        for name, parameter in given.items()
+        if dataclasses.is_dataclass(parameter.annotation)
+    }
+    meanings, own = {}, {}
+    for documented in (*(given[name].annotation for name in groups), function):
+        meanings |= parse_docstring(documented.__doc__)[1]
+    for name, parameter in given.items():
+        own |= groups.get(name, {name: parameter})
+    if "preset" in own and own["preset"].annotation == str | None:
+        names = Literal[tuple(extra.presets)]
+        own["preset"] = own["preset"].replace(annotation=names | None)
     theirs = {p.name: p.replace(default=None) for p in extra.parameters if p.name not in own}
 
     @functools.wraps(function)
     def composed(*args: Any, **kwargs: Any) -> Any:
-        given = composed.__signature__.bind(*args, **kwargs).arguments
-        constructor = {name: given.pop(name) for name in theirs if name in given}
-        return function(**given, constructor=constructor)
+        values = composed.__signature__.bind(*args, **kwargs).arguments
+        constructor = {name: values.pop(name) for name in theirs if name in values}
+        for group, fields in groups.items():
+            chosen = {name: values.pop(name) for name in fields if name in values}
+            values[group] = given[group].annotation(**chosen)
+        return function(**values, constructor=constructor)
 
     composed.__signature__ = inspect.Signature([*own.values(), *theirs.values()])
     composed.described_class = extra
+    composed.own_flags = {name: (extra.help | meanings).get(name, "") for name in own}
     return composed

@@ -1,6 +1,8 @@
 """Pairs: which folders are accepted, and that the stream is a function of (seed, step) alone."""
 
+import hashlib
 import os
+import pickle
 import resource
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gans.data import pairs
+from gans.data import stream as pixel_stream
 from gans.data.images import DataError
 
 COUNT, BATCH = 12, 2
@@ -229,6 +232,12 @@ def test_fewer_pairs_than_a_step_takes_are_refused_before_any_is_read(tmp_path):
         "expected at least 4 pairs, twice the batch size of 2. "
         "Received: 3 pairs; lower --batch_size"
     )
+    with pytest.raises(DataError) as error:
+        pairs.pair_batches(files, batch_size=4, image_size=8, draws=1)
+    assert str(error.value) == (
+        "expected at least 4 pairs, the batch size. Received: 3 pairs; lower --batch_size"
+    )
+    pairs.check_enough(files, 3, draws=1)
     assert list(tmp_path.glob("*.npy")) == []
     pairs.check_enough(files, 1)
 
@@ -244,7 +253,146 @@ def test_options_that_fit_no_stream_are_refused(numbered):
     assert message(cache="disk") == caches + "'disk'"
     sizes = "`load_size` must be at least `image_size`, 40. Received: 36"
     assert message(load_size=36) == sizes
-    assert "channels must be 1 or 3. Received: 2" in message(photo_channels=2)
+
+
+def test_channels_that_the_images_do_not_have_are_refused(numbered):
+    def message(load, *arguments, **options):
+        with pytest.raises(DataError) as error:
+            load(numbered, *arguments, **options)
+        return str(error.value)
+
+    expected = (
+        "expected images of 2 channels, as --photo_channels says. "
+        "Received: images of 3 channels, which can be taken as 3 or 1"
+    )
+    assert message(stream, 1, photo_channels=2) == expected
+    assert message(pairs.load_pairs, [0], LOAD, photo_channels=2) == expected
+    assert "4 channels, as --image_channels" in message(stream, 1, image_channels=4)
+
+
+# Arrays: images of any number of channels.
+
+
+def save_array(path: Path, array: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, array)
+    return path
+
+
+def levels(height: int, width: int, *channels: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, *channels), np.uint8)
+
+
+def test_arrays_have_the_channels_they_have_beside_images_and_in_two_dimensions_one(tmp_path):
+    spectrum, depth, photo = levels(8, 8, 5), levels(8, 8, seed=1), noise(8, 8)
+    save_array(tmp_path / "trainA" / "1.npy", spectrum)
+    save_array(tmp_path / "trainB" / "1.npy", depth)
+    files = pairs.find_pairs(tmp_path)
+    assert (files.channels, files.luma) == ((5, 1), (False, False))
+    images_a, images_b = pairs.load_pairs(files, [0], 8, 5, 1)
+    assert np.array_equal(pixels(images_a[0]), spectrum)
+    assert np.array_equal(pixels(images_b[0, ..., 0]), depth)
+    (tmp_path / "trainB" / "1.npy").unlink()
+    save(tmp_path / "trainB" / "1.png", photo)
+    files = pairs.find_pairs(tmp_path, direction="b_to_a")
+    assert (files.channels, files.luma) == ((3, 5), (True, False))
+    images_a, images_b = pairs.load_pairs(files, [0], 8, 3, 5)
+    assert np.array_equal(pixels(images_a[0]), photo)
+    assert np.array_equal(pixels(images_b[0]), spectrum)
+    assert pairs.load_pairs(files, [0], 8, 1, 5)[0].shape == (1, 8, 8, 1)
+
+
+def test_combined_arrays_are_cut_in_two_whatever_their_order_in_memory(tmp_path):
+    array = levels(8, 16, 2)
+    save_array(tmp_path / "train" / "1.npy", np.asfortranarray(array))
+    images = pairs.load_pairs(pairs.find_pairs(tmp_path), [0], 8, 2, 2)
+    assert np.array_equal(np.concatenate([pixels(image[0]) for image in images], axis=1), array)
+
+
+@pytest.mark.parametrize("cache", ["none", "memory", "disk"])
+def test_a_and_b_of_other_channels_are_cropped_and_mirrored_as_one(tmp_path, cache):
+    y, x = np.mgrid[:LOAD, :LOAD].astype(np.uint8)
+    for index in range(4):
+        number = np.full_like(y, index)
+        save_array(tmp_path / "trainA" / f"{index}.npy", np.stack([y, x, number, x + y], -1))
+        save_array(tmp_path / "trainB" / f"{index}.npy", x + 1)
+    options = {"cache": cache, "cache_dir": tmp_path / "cache", "draws": 1, "image_size": CROP}
+    files = pairs.find_pairs(tmp_path)
+    steps = stream(files, 4, load_size=LOAD, image_channels=4, photo_channels=1, **options)
+    images_a, images_b = (pixels(np.concatenate(images)) for images in zip(*steps, strict=True))
+    assert images_a.shape == (8, CROP, CROP, 4)
+    assert len({tuple(image[0, 0, :2]) for image in images_a}) > 3  # Crops differ.
+    assert np.array_equal(images_b[..., 0], images_a[..., 1] + 1)
+    assert np.array_equal(images_a[..., 3], images_a[..., 0] + images_a[..., 1])
+
+
+@pytest.mark.parametrize(("found", "asked"), [(4, 3), (3, 1), (1, 3), (2, 4)])
+def test_arrays_are_never_converted(tmp_path, found, asked):
+    for domain in ("trainA", "trainB"):
+        save_array(tmp_path / domain / "1.npy", levels(8, 8, found))
+    with pytest.raises(DataError) as error:
+        stream(pairs.find_pairs(tmp_path), 1, draws=1, batch_size=1, image_channels=asked)
+    assert str(error.value) == (
+        f"expected images of {asked} channels, as --image_channels says. "
+        f"Received: images of {found} channels"
+    )
+
+
+def test_arrays_among_images_and_of_several_depths_are_refused(tmp_path):
+    folder = tmp_path / "train"
+    save_array(folder / "1.npy", levels(8, 16, 4))
+    save(folder / "2.png")
+    assert refusal(tmp_path) == (
+        f"expected only JPEG and PNG images or only .npy arrays in {folder}. "
+        "Received: 1 images and 1 arrays"
+    )
+    (folder / "2.png").unlink()
+    for index in (2, 3):
+        save_array(folder / f"{index}.npy", levels(8, 16, 5))
+    assert refusal(tmp_path) == (
+        f"expected arrays of one number of channels in {folder}. Received: 2 of 5, 1 of 4"
+    )
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (levels(8, 16, 3).astype(np.float32), "float32 of shape (8, 16, 3)"),
+        (levels(8, 16, 3, 1), "uint8 of shape (8, 16, 3, 1)"),
+        (np.zeros(8, np.uint8), "uint8 of shape (8,)"),
+        (np.zeros((8, 0, 3), np.uint8), None),
+        (np.array([[{}]]), None),
+    ],
+)
+def test_arrays_that_are_no_8_bit_images_are_refused_by_path(tmp_path, array, told):
+    path = save_array(tmp_path / "train" / "1.npy", array)
+    expected = (
+        f"expected uint8 arrays (height, width, channels). Received 1 of 1 that are not: {path} ("
+    )
+    assert refusal(tmp_path).startswith(expected + (f"{told})" if told else ""))
+
+
+def test_a_pickle_is_not_opened_whatever_its_name(tmp_path):
+    path = save_array(tmp_path / "train" / "1.npy", levels(8, 16))
+    path.write_bytes(pickle.dumps(Explosive()))
+    assert "1 of 1 that are not" in refusal(tmp_path)
+
+
+class Explosive:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_an_array_that_ends_early_is_refused_before_training_and_named_in_it(tmp_path):
+    paths = [save_array(tmp_path / "train" / f"{i}.npy", levels(8, 16, 2)) for i in range(2)]
+    files = pairs.find_pairs(tmp_path)
+    paths[1].write_bytes(paths[1].read_bytes()[:-9])
+    assert f"Received 1 of 2 that are not: {paths[1]} (" in refusal(tmp_path)
+    with pytest.raises(DataError) as error:
+        pairs.load_pairs(files, [0, 1], 8, 2, 2)
+    assert str(error.value) == f"expected images that decode. Received 1 damaged: {paths[1]}"
 
 
 # Damage.
@@ -294,11 +442,11 @@ def test_the_damage_report_knows_both_domains_and_names_ten(tmp_path):
     files = pairs.find_pairs(tmp_path)
     named = ", ".join([*files.paths_a, *files.paths_b[:4]])
     told = f"expected images that decode. Received 12 damaged: {named}"
-    assert str(pairs.damage_report(files)) == told
+    assert str(files.damage_report()) == told
 
 
 def test_the_damage_report_of_sound_files_is_none(numbered):
-    assert pairs.damage_report(numbered) is None
+    assert numbered.damage_report() is None
 
 
 # Decoding: the pixels are Pillow's.
@@ -312,18 +460,18 @@ def test_files_decode_as_pillow_decodes_them(tmp_path, mode, options):
     path = tmp_path / "train" / "1.jpg"
     path.parent.mkdir()
     Image.fromarray(noise(40, 80)).convert(mode).save(path, **options)
-    pair = pairs.decode_pair(pairs.find_pairs(tmp_path), 0, 40).numpy()
+    pair = pairs.find_pairs(tmp_path).decode(0, 40).numpy()
     with Image.open(path) as image:
         expected = np.asarray(image.convert("RGB"))
-    assert np.array_equal(np.hstack(list(pair)), expected)
+    assert np.array_equal(np.hstack(np.split(pair, 2, axis=-1)), expected)
 
 
 def test_separate_files_become_a_and_b(tmp_path):
     image_a, image_b = noise(8, 8, seed=1), noise(8, 8, seed=2)
     save(tmp_path / "trainA" / "1.png", image_a)
     save(tmp_path / "trainB" / "1.png", image_b)
-    pair = pairs.decode_pair(pairs.find_pairs(tmp_path), 0, 8).numpy()
-    assert np.array_equal(pair, [image_a, image_b])
+    pair = pairs.find_pairs(tmp_path).decode(0, 8).numpy()
+    assert np.array_equal(pair, np.concatenate([image_a, image_b], axis=-1))
 
 
 @pytest.mark.parametrize("size", [7, 24, 48, 60, 101])
@@ -331,7 +479,7 @@ def test_resizing_is_pillows_bicubic(size):
     # Black and white: where a filter overshoots most, and what sketches are made of.
     image = noise(60, 48) // 128 * 255
     expected = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
-    difference = np.abs(pairs.resize(image, (48, 60), size).numpy() - np.asarray(expected, int))
+    difference = np.abs(pixel_stream.resize(image, size).numpy() - np.asarray(expected, int))
     assert difference.max() <= 1
     assert difference.mean() < 0.05
 
@@ -346,7 +494,7 @@ def test_grey_is_the_luma_of_itu_r_601(numbered):
 
 def test_grey_of_white_is_white():
     white = np.full((1, 1, 3), 255, np.uint8)
-    assert abs(pairs.normalize(white, 1).numpy().item() - 1.0) < 1e-6
+    assert abs(pixel_stream.normalize(white, 1).numpy().item() - 1.0) < 1e-6
 
 
 def test_chosen_pairs_come_as_they_are_in_the_order_asked_for(numbered):
@@ -423,6 +571,47 @@ def test_fit_takes_the_stream(numbered):
     assert seen == [((BATCH, LOAD, LOAD, 3),) * 2] * 2
 
 
+def test_with_one_draw_a_step_is_a_plain_batch_and_the_pairs_are_the_same(numbered):
+    options = {"image_size": CROP, "load_size": LOAD, "seed": 3}
+    two = in_order(stream(numbered, 4, **options))
+    steps = stream(numbered, 8, draws=1, **options)
+    assert [len(step) for step in steps] == [2] * 8
+    one = tuple(pixels(np.concatenate(images)) for images in zip(*steps, strict=True))
+    assert np.array_equal(one, two)
+    later = stream(numbered, 3, draws=1, start_step=5, **options)
+    assert content(later) == content(steps[5:])
+
+
+@pytest.mark.parametrize("cache", ["none", "disk"])
+def test_the_other_direction_is_the_same_stream_with_a_and_b_exchanged(numbered, tmp_path, cache):
+    folder = Path(numbered.paths_a[0]).parents[1]
+    exchanged = pairs.find_pairs(folder, direction="b_to_a")
+    assert (exchanged.names, exchanged.paths_a) == (numbered.names, numbered.paths_a)
+    assert exchanged.fingerprint() == numbered.fingerprint()
+    options = {"image_size": CROP, "load_size": LOAD, "cache": cache, "cache_dir": tmp_path}
+    there, back = (
+        in_order(stream(files, 4, image_channels=a, photo_channels=b, **options))
+        for files, a, b in ((numbered, 3, 1), (exchanged, 1, 3))
+    )
+    assert np.array_equal(there[0], back[1]) and np.array_equal(there[1], back[0])
+
+
+def test_separate_folders_and_held_out_pairs_are_exchanged_too(tmp_path):
+    image_a, image_b = noise(8, 8, seed=1), noise(8, 8, seed=2)
+    save(tmp_path / "valA" / "1.png", image_a)
+    save(tmp_path / "valB" / "1.png", image_b)
+    files = pairs.find_validation(tmp_path, "b_to_a")
+    first, second = pairs.load_pairs(files, [0], 8)
+    assert np.array_equal(pixels(first[0]), image_b)
+    assert np.array_equal(pixels(second[0]), image_a)
+
+
+def test_the_bytes_of_the_stream_are_those_of_every_version(numbered):
+    # Runs of an earlier version go on with the batches they would have had.
+    steps = stream(numbered, 8, image_size=CROP, load_size=LOAD, seed=3, start_step=5)
+    assert hashlib.sha256(content(steps)).hexdigest()[:16] == "f24730b09e29a7a1"
+
+
 # The stream: order.
 
 
@@ -465,7 +654,7 @@ def test_a_start_in_the_far_future_costs_nothing_and_is_well_defined(numbered):
 
 def test_the_number_of_parallel_calls_changes_no_byte(numbered, monkeypatch):
     options = {"image_size": CROP, "load_size": LOAD, "seed": 5}
-    decode_pair = pairs.decode_pair
+    decode = pairs.PairFiles.decode
 
     def wait(index):
         time.sleep(0.01 * (index % 3))
@@ -473,10 +662,10 @@ def test_the_number_of_parallel_calls_changes_no_byte(numbered, monkeypatch):
 
     def unequally_slow(files, index, size):
         index = tf.ensure_shape(tf.numpy_function(wait, [index], tf.int64), ())
-        return decode_pair(files, index, size)
+        return decode(files, index, size)
 
     # Later pairs overtake earlier ones wherever they may.
-    monkeypatch.setattr(pairs, "decode_pair", unequally_slow)
+    monkeypatch.setattr(pairs.PairFiles, "decode", unequally_slow)
     one, eight, automatic = (
         content(stream(numbered, 8, parallel_calls=calls, **options)) for calls in (1, 8, None)
     )
@@ -563,14 +752,14 @@ def test_another_seed_crops_and_mirrors_otherwise(numbered, augmented):
 
 
 def disk_cache(files: pairs.PairFiles, folder: Path, size: int = LOAD) -> np.ndarray:
-    return pairs.cached_pairs(files, size, "disk", folder)
+    return pixel_stream.cached(files, size, "disk", folder)
 
 
 def test_the_disk_cache_holds_all_pairs_in_one_file_and_is_mapped(numbered, tmp_path):
     cached = disk_cache(numbered, tmp_path / "new" / "cache")
     (path,) = (tmp_path / "new" / "cache").iterdir()
     assert isinstance(cached, np.memmap) and not cached.flags.writeable
-    expected = np.stack([pairs.decode_pair(numbered, index, LOAD) for index in range(COUNT)])
+    expected = np.stack([numbered.decode(index, LOAD) for index in range(COUNT)])
     assert np.array_equal(cached, expected)
     assert path.stat().st_size == 128 + COUNT * 6 * LOAD**2
 
@@ -579,7 +768,7 @@ def test_the_disk_cache_is_made_once(numbered, tmp_path, monkeypatch):
     disk_cache(numbered, tmp_path)
     (path,) = tmp_path.iterdir()
     before = path.stat().st_mtime_ns, path.stat().st_ino
-    monkeypatch.setattr(pairs, "decode_pair", None)  # Nothing is decoded again.
+    monkeypatch.setattr(pairs.PairFiles, "decoded", None)  # Nothing is decoded again.
     disk_cache(numbered, tmp_path)
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
 
@@ -594,7 +783,7 @@ def test_another_size_or_another_image_has_another_disk_cache(tmp_path):
     save(path, 255 - noise(8, 16), compress_level=0)
     assert path.stat().st_size == size
     cached = disk_cache(files, cache, 8)
-    assert np.array_equal(np.hstack(list(cached[0])), 255 - noise(8, 16))
+    assert np.array_equal(np.hstack(np.split(cached[0], 2, axis=-1)), 255 - noise(8, 16))
     assert len(list(cache.iterdir())) == 3
 
 
@@ -611,7 +800,7 @@ def test_a_disk_cache_that_cannot_be_written_whole_leaves_nothing(numbered, tmp_
 
 def test_memory_is_taken_only_where_the_pairs_fit_into_a_quarter_of_it(numbered, monkeypatch):
     needed = COUNT * 6 * LOAD**2
-    monkeypatch.setattr(pairs, "available_memory", lambda: 4 * needed)
-    assert pairs.cached_pairs(numbered, LOAD, "auto", None).nbytes == needed
-    monkeypatch.setattr(pairs, "available_memory", lambda: 4 * needed - 4)
-    assert pairs.cached_pairs(numbered, LOAD, "auto", None) is None
+    monkeypatch.setattr(pixel_stream, "available_memory", lambda: 4 * needed)
+    assert pixel_stream.cached(numbered, LOAD, "auto", None).nbytes == needed
+    monkeypatch.setattr(pixel_stream, "available_memory", lambda: 4 * needed - 4)
+    assert pixel_stream.cached(numbered, LOAD, "auto", None) is None

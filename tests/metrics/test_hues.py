@@ -160,3 +160,47 @@ def test_hue_kept_is_the_share_of_the_coloured_photos():
 
 def test_hue_kept_of_no_coloured_photo_is_not_a_number():
     assert math.isnan(hues.hue_kept(solid(NEUTRAL), solid(RED), PALETTE))
+
+
+def test_hue_carried_is_the_share_of_the_coloured_sources():
+    # In the palette's order 7 (MAGENTA) and 0 (RED) are neighbours, 0 and 2 are not.
+    sources = solid(RED, RED, RED, LIME, BLUE, NEUTRAL, MAGENTA, BLUE)
+    targets = solid(RED, MAGENTA, LIME, LIME, NEUTRAL, RED, RED, 4)
+    assert hues.hue_carried(sources, targets, PALETTE) == {
+        "same": 2 / 7,
+        "same_or_next": 5 / 7,
+    }
+    assert set(hues.hue_carried(sources, sources, PALETTE).values()) == {1.0}
+
+
+def test_a_translation_without_colour_is_not_next_to_a_hue():
+    # NEUTRAL is -1, one less than the first hue and eight away from the last.
+    assert hues.hue_carried(solid(RED, MAGENTA), solid(NEUTRAL, NEUTRAL), PALETTE) == {
+        "same": 0.0,
+        "same_or_next": 0.0,
+    }
+
+
+def test_hue_carried_is_one_and_three_of_eight_by_chance():
+    sources = solid(*[index for index in range(8) for _ in range(8)])
+    targets = solid(*list(range(8)) * 8)
+    assert hues.hue_carried(sources, targets, PALETTE) == {"same": 1 / 8, "same_or_next": 3 / 8}
+
+
+def test_hue_carried_of_no_coloured_source_is_not_a_number():
+    carried = hues.hue_carried(solid(NEUTRAL), solid(RED), PALETTE)
+    assert all(map(math.isnan, carried.values())) and len(carried) == 2
+
+
+@pytest.mark.parametrize(
+    ("indices", "count"),
+    [
+        (range(8), 8.0),
+        ([RED, RED, NEUTRAL], 1.0),
+        ([NEUTRAL], 0.0),
+        ([RED, BLUE, RED, BLUE], 2.0),
+        ([RED, RED, RED, BLUE], 4 / 3**0.75),  # exp(-3/4 ln 3/4 - 1/4 ln 1/4)
+    ],
+)
+def test_effective_hues_counts_hues_by_how_frequent_they_are(indices, count):
+    assert hues.effective_hues(solid(*indices), PALETTE) == pytest.approx(count, rel=1e-9)

@@ -1,4 +1,7 @@
-"""The evaluation: its numbers are those of a computation from the saved networks."""
+"""The evaluation of a run of pairs: its numbers are those of a computation from the saved networks.
+
+Runs of two domains are in test_evaluate_domains.py.
+"""
 
 import json
 import shutil
@@ -10,11 +13,23 @@ import tensorflow as tf
 from PIL import Image
 
 from gans.bicyclegan import build_encoder, build_generator
+from gans.metrics.diversity import random_pair_distance
 from gans.metrics.hues import dominant_hues
+from gans.metrics.realism import sliced_wasserstein
+from gans.metrics.sharpness import gradient_energy
 from gans.training import command
 from gans.training.run_folder import RunFolder
 
-METRICS = ["hues_per_sketch", "hue_kept", "latent_error"]
+OLDEST = ["hues_per_sketch", "hue_kept", "latent_error"]
+NAMES = [
+    "photo_error",
+    "sharpness",
+    "realism",
+    "diversity",
+    "diversity_ratio",
+    *OLDEST,
+]
+OF_HUES = ["hues_per_sketch", "hue_kept"]
 
 
 @pytest.fixture
@@ -37,6 +52,28 @@ def evaluate(run_script, copied, toy_bags, capsys):
 
 def rows(run):
     return [json.loads(line) for line in (run / "evaluation.jsonl").read_text().splitlines()]
+
+
+def pairs(data, split):
+    """All sketches and photos of a split, in [-1, 1]."""
+    files = sorted((data / split).iterdir())
+    images = np.stack([np.asarray(Image.open(path), np.float32) for path in files]) / 127.5 - 1
+    return np.split(images, 2, axis=2)
+
+
+def samples_of(run, data, samples, seed):
+    """What the generator beside the config paints: `(n, samples, height, width, 3)`."""
+    constructor = RunFolder(run).read_config()["constructor"]
+    generator = build_generator(
+        constructor["image_size"], filters=constructor["generator_filters"], init_gain=1.0
+    )
+    generator.load_weights(run / "generator.weights.h5")
+    images_a = pairs(data, "val")[0]
+    z = [
+        tf.random.stateless_normal((len(images_a), constructor["latent_dim"]), [seed, draw]).numpy()
+        for draw in range(samples)
+    ]
+    return np.stack([generator([images_a, each], training=False) for each in z], axis=1)
 
 
 def computed(run, data, sketches, samples, seed):
@@ -75,14 +112,40 @@ def computed(run, data, sketches, samples, seed):
 
 
 def test_the_metrics_equal_a_direct_computation(evaluate, copied, toy_bags):
-    status, out, _ = evaluate("--samples=5", "--seed=3")
+    status, out, _ = evaluate("--samples=5", "--seed=3", f"--metrics={','.join(OLDEST)}")
     assert status == 0
     expected = computed(copied, toy_bags, sketches=4, samples=5, seed=3)
-    assert [row["metric"] for row in rows(copied)] == METRICS
+    assert [row["metric"] for row in rows(copied)] == OLDEST
     assert [row["value"] for row in rows(copied)] == pytest.approx(expected, rel=1e-6)
-    assert out == "".join(
-        f"{name:16} {value:.3f}\n" for name, value in zip(METRICS, expected, strict=True)
+    hues, kept, latent = expected
+    assert out == (
+        f"hues_per_sketch  {hues:9.3f}  (all 8.000)\n"
+        f"hue_kept         {kept:9.3f}  (chance 0.125)\n"
+        f"latent_error     {latent:9.3f}  (no information 0.798)\n"
     )
+
+
+def test_the_pictures_are_measured_as_they_were_painted(evaluate, copied, toy_bags):
+    assert evaluate("--samples=3", "--seed=2")[0] == 0
+    assert [row["metric"] for row in rows(copied)] == NAMES
+    found = {row["metric"]: row for row in rows(copied)}
+    photos, painted = pairs(toy_bags, "val")[1], samples_of(copied, toy_bags, 3, seed=2)
+    errors = [np.abs(picture - photos).mean() for picture in painted.swapaxes(0, 1)]
+    between = np.abs(np.diff(painted, axis=1)).mean()
+    others = random_pair_distance(photos, 2)
+    first, trained = painted[:, 0], pairs(toy_bags, "train")[1][:4]
+    expected = {
+        "photo_error": (np.mean(errors), others),
+        "sharpness": (gradient_energy(first) / gradient_energy(photos), 1.0),
+        "realism": tuple(
+            sliced_wasserstein(photos, images, seed=2)["mean"] for images in (first, trained)
+        ),
+        "diversity": (between, others),
+        "diversity_ratio": (between / others, 1.0),
+    }
+    for name, (value, reference) in expected.items():
+        assert found[name]["value"] == pytest.approx(value, rel=1e-4), name
+        assert found[name]["reference"] == pytest.approx(reference, rel=1e-6), name
 
 
 def test_each_evaluation_is_added_with_what_it_was_made_from(evaluate, copied):
@@ -93,7 +156,11 @@ def test_each_evaluation_is_added_with_what_it_was_made_from(evaluate, copied):
     ]
     first = {"step": 9, "sketches": 2, "samples": 1, "seed": 0}
     second = {"step": 9, "sketches": 4, "samples": 2, "seed": 1}  # All there are.
-    assert made == [first] * 3 + [second] * 3
+    assert {row["metric"] for row in rows(copied)[: len(made) - 8]} == set(NAMES) - {
+        "diversity",
+        "diversity_ratio",
+    }
+    assert made == [first] * 6 + [second] * 8
 
 
 def test_the_same_seed_gives_the_same_lines(evaluate, copied):
@@ -121,26 +188,82 @@ def no_tensorflow(monkeypatch):
     monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
 
 
-@pytest.mark.parametrize("palette", [None, "", "[1]", '{"neutrals": []}', '{"hues": []}'])
-def test_data_without_a_palette_is_refused(evaluate, copied, tmp_path, no_tensorflow, palette):
+def test_without_a_palette_the_hues_are_left_out_and_the_rest_is_measured(
+    evaluate, copied, toy_bags, tmp_path
+):
     data = tmp_path / "photos"
-    data.mkdir()
-    if palette is not None:
-        (data / "palette.json").write_text(palette)
-    assert evaluate(data_dir=data) == (
+    for split in ("train", "val"):
+        shutil.copytree(toy_bags / split, data / split)
+    status, _, err = evaluate("--samples=2", data_dir=data)
+    assert status == 0
+    assert (
+        "left out, since the data has no readable palette.json: hues_per_sketch, hue_kept\n" in err
+    )
+    measured = [row["metric"] for row in rows(copied)]
+    assert measured == [name for name in NAMES if name not in OF_HUES]
+    assert evaluate("--metrics=latent_error,hue_kept", data_dir=data) == (
         2,
         "",
-        f"error: expected toy fashion, whose colours are known. Received: {data} without a "
-        "readable palette.json\n",
+        "error: --metrics: hue_kept cannot be measured, since the data has no readable "
+        "palette.json\n",
     )
-    assert not (copied / "evaluation.jsonl").exists()
+    assert len(rows(copied)) == len(measured)
 
 
-def test_data_that_is_gone_is_refused(evaluate, trained, no_tensorflow):
+@pytest.mark.parametrize("text", [None, "", "[1]", '{"neutrals": []}', '{"hues": []}', "\xff"])
+def test_a_palette_that_cannot_be_read_is_none(load_script, tmp_path, toy_bags, text):
+    read_palette = load_script("evaluate").read_palette
+    assert read_palette(toy_bags) == [0, 45, 90, 135, 180, 225, 270, 315]
+    if text is not None:
+        (tmp_path / "palette.json").write_text(text, encoding="latin-1")
+    assert read_palette(tmp_path) == []
+
+
+def test_photos_that_are_made_into_sketches_have_no_hues(evaluate, copied):
+    record = json.loads((copied / "config.json").read_text())
+    record["settings"]["direction"] = "b_to_a"
+    (copied / "config.json").write_text(json.dumps(record))
+    status, _, err = evaluate("--samples=2")
+    assert status == 0
+    assert f"what is painted are no colour photos: {', '.join(OF_HUES)}\n" in err
+    assert [row["metric"] for row in rows(copied)] == [
+        name for name in NAMES if name not in OF_HUES
+    ]
+
+
+def test_one_sample_and_one_sketch_leave_out_what_they_cannot_tell(evaluate, copied):
+    status, _, err = evaluate("--samples=1", "--sketches=1")
+    assert status == 0
+    assert "--samples=1 leaves nothing to compare: diversity, diversity_ratio\n" in err
+    assert "there is only one held-out image: photo_error\n" in err
+
+
+def test_the_chosen_metrics_come_in_their_order_and_once(evaluate, copied):
+    assert evaluate("--samples=1", "--metrics=sharpness,latent_error,sharpness")[0] == 0
+    assert [row["metric"] for row in rows(copied)] == ["sharpness", "latent_error"]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_too_few_training_images_leave_realism_without_a_reference(
+    evaluate, copied, toy_bags, tmp_path, split
+):
+    data = tmp_path / "few"
+    for folder in ("train", "val"):
+        shutil.copytree(toy_bags / folder, data / folder)
+    for path in sorted((data / split).iterdir())[2:]:
+        path.unlink()
+    status, out, _ = evaluate("--samples=1", "--metrics=realism", data_dir=data)
+    (row,) = rows(copied)
+    assert (status, row["reference"] is None) == (0, split == "train")
+    assert ("real" in out.replace("realism", "")) == (split == "val")
+
+
+def test_data_that_is_gone_is_refused(evaluate, trained, copied):
     data = RunFolder(trained).read_config()["data_dir"]
-    status, _, err = evaluate(data_dir=None)
-    assert status == 2
-    assert f"Received: {data} without a readable palette.json" in err
+    status, out, err = evaluate(data_dir=None)
+    assert (status, out) == (2, "")
+    assert f"error: expected images in {data}/train" in err
+    assert not (copied / "evaluation.jsonl").exists()
 
 
 def test_a_run_without_a_checkpoint_is_refused(evaluate, copied):
@@ -160,10 +283,36 @@ def test_a_run_without_a_checkpoint_is_refused(evaluate, copied):
         ("--sketches=0", "--sketches expects at least 1. Received: 0"),
         ("--seed=-1", "--seed expects at least 0. Received: -1"),
         ("--sample=1", "unknown flag --sample; did you mean --samples?"),
+        (
+            "--direction=b_to_a",
+            "--direction is for a GAN that translates both ways. Received: b_to_a with a run of "
+            "BicycleGAN",
+        ),
     ],
 )
 def test_a_wrong_flag_is_one_line(evaluate, no_tensorflow, flag, message):
     assert evaluate(flag) == (2, "", f"error: {message}\n")
+
+
+def test_a_metric_that_does_not_exist_is_one_line(evaluate, no_tensorflow):
+    status, out, err = evaluate("--metrics=realism,beauty")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: --metrics expects some of photo_error, ")
+    assert err.endswith(". Received: beauty\n")
+
+
+def test_a_metric_of_another_gan_is_one_line(evaluate):
+    assert evaluate("--metrics=outline_iou") == (
+        2,
+        "",
+        "error: --metrics: outline_iou cannot be measured, since the GAN is trained on pairs\n",
+    )
+
+
+def test_a_second_folder_is_refused_where_there_was_none(evaluate, no_tensorflow, tmp_path):
+    status, _, err = evaluate(f"--data_dir_b={tmp_path}")
+    assert status == 2
+    assert err.startswith(f"error: --data_dir_b is for a run of two folders. Received: {tmp_path}")
 
 
 def test_a_folder_that_is_no_run_is_refused(run_script, tmp_path, capsys, no_tensorflow):

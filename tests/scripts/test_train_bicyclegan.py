@@ -386,7 +386,7 @@ def test_a_missing_data_folder_is_one_line_and_makes_no_folder(train, tmp_path, 
             "--norm expects one of 'instance', 'batch', 'none'. "
             "Received: 'instnace'; did you mean 'instance'?",
         ),
-        ("--image_channels=2", "--image_channels expects one of 1, 3. Received: '2'"),
+        ("--tfds_dir=a", "--tfds_dir expects --tfds. Received: no --tfds"),
         ("--steps_per_epoch=-1", "--steps_per_epoch expects at least 1. Received: -1"),
         *(
             (f"--{name}=0", f"--{name} expects at least 1. Received: 0")
@@ -429,10 +429,14 @@ def test_a_dry_run_prints_the_presets_settings_and_writes_nothing(
     constructor = {p.name: p.default for p in parameters} | PRESETS[preset]
     assert settings == {
         "model": "BicycleGAN",
+        "module": "gans.bicyclegan",
         "preset": preset,
         "load_size": constructor["image_size"],
         **TRAINING[preset],
         "data_dir": None,
+        "tfds": None,
+        "tfds_dir": None,
+        "direction": "a_to_b",
         "steps_per_epoch": None,
         "flip": True,
         "precision": "float32",
@@ -472,12 +476,12 @@ def test_a_shorter_run_decays_over_the_same_share(run_script, capsys):
 def test_without_data_toy_fashion_of_the_size_is_drawn(run_script, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
 
-    def generate(folder, size):
-        raise cli.UsageError(f"drawn: {folder} {size}")
+    def generate(folder, size, domain):
+        raise cli.UsageError(f"drawn: {folder} {size} {domain}")
 
     monkeypatch.setattr(toy_fashion, "generate", generate)
     assert run_script("train_bicyclegan", "--image_size=32", "--generator_filters=2") == 2
-    assert capsys.readouterr().err == "error: drawn: data/toy_fashion_32 32\n"
+    assert capsys.readouterr().err == "error: drawn: data/toy_fashion_32 32 bags\n"
 
 
 def test_bfloat16_computes_in_half_the_bits_and_keeps_weights_in_float32(train, monkeypatch):

@@ -258,7 +258,7 @@ def test_grey_photos_are_painted_grey(translate, sketch, tmp_path, narrow):
     constructor |= {"image_channels": 1, "photo_channels": 1, "init_gain": 1.0}
     run = RunFolder(tmp_path / "grey")
     with run.locked():
-        run.begin({"constructor": constructor})
+        run.begin({"model": "BicycleGAN", "constructor": constructor})
         Checkpoints(run.checkpoints, BicycleGAN(**constructor)).save(1)
     assert translate(sketch, "--samples=2", "--interpolate", run_dir=run.path) == 0
     for picture in pictures(tmp_path / "out", "sketch", 2):

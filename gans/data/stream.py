@@ -1,0 +1,292 @@
+"""From the images of a source to one endless stream, each cropped and mirrored by chance.
+
+Nothing here has a state. The element at position p of the stream, its crop and its flip are
+functions of (seed, p) alone, so a stream starts anywhere at once, is the same whatever the number
+of parallel calls, and nothing of it needs to be saved with a checkpoint.
+
+A source is what `gans.data.pairs`, `gans.data.unpaired` or `gans.data.prepared` finds. Its element
+is one image or a pair that is cropped and mirrored as one, held as uint8 `(size, size, channels)`
+with the channels of A before those of B.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from gans.data.images import DataError, damaged_images, is_array, open_array
+
+# Share of the available memory that `cache="auto"` may fill with decoded images.
+CACHE_SHARE = 0.25
+
+
+class Source(Protocol):
+    """Images in an order, checked.
+
+    Attributes:
+        names: one per element.
+        channels: of each image of an element.
+        luma: per image, whether it is RGB that may be asked for as grey.
+        random_access: whether `decode` exists; otherwise the elements are read in one go.
+    """
+
+    names: tuple[str, ...]
+    channels: tuple[int, ...]
+    luma: tuple[bool, ...]
+    random_access: bool
+
+    def __len__(self) -> int: ...
+
+    def fingerprint(self) -> dict[str, int]:
+        """Size in bytes by name: tells whether a run goes on with the data it began with."""
+
+    def identity(self) -> list:
+        """What tells two caches apart, beside the size of the images."""
+
+    def decode(self, index, size: int) -> tf.Tensor:
+        """The element at `index`, an int or a scalar tensor, as uint8 `(size, size, channels)`."""
+
+    def decoded(self, indices: Iterable[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Chosen elements, each with its index, in any order."""
+
+    def damage_report(self) -> DataError | None:
+        """The error that names every file that does not decode, or None where all do."""
+
+
+class Files:
+    """What the sources that are image files have in common; they add `paths` and `decode`."""
+
+    random_access = True
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def times(self) -> list[int]:
+        """An image that was edited may have as many bytes as before."""
+        return [os.stat(path).st_mtime_ns for path in self.paths]
+
+    def decoded(self, indices: Iterable[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Chosen elements, each with its index."""
+        elements = tf.data.Dataset.from_tensor_slices(list(indices)).map(
+            lambda index: (index, self.decode(index, size)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        with naming_damage(self):
+            yield from elements.as_numpy_iterator()
+
+    def damage_report(self) -> DataError | None:
+        """The error that names every file that does not decode, or None where all do."""
+        bad = damaged_images([Path(path) for path in self.paths])
+        names = ", ".join(str(path) for path in bad[:10])
+        if not bad:
+            return None
+        return DataError(f"expected images that decode. Received {len(bad)} damaged: {names}")
+
+
+@contextlib.contextmanager
+def naming_damage(*sources: Source) -> Iterator[None]:
+    """Turns TensorFlow's error about an image that does not decode into one that names the file."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        reports = filter(None, (source.damage_report() for source in sources))
+        raise next(reports, error) from None
+
+
+def read_pixels(paths: tuple[str, ...], index, channels: int) -> tf.Tensor:
+    """The image file at `index`, an int or scalar tensor: uint8 `(height, width, channels)`."""
+    path = tf.gather(tf.constant(paths), index)
+    if is_array(paths[0]):
+        image = tf.numpy_function(
+            lambda path: np.ascontiguousarray(open_array(path.decode())),
+            [path],
+            tf.uint8,
+            stateful=False,
+        )
+    else:
+        image = decode_image(tf.io.read_file(path), channels)
+    return tf.ensure_shape(image, (None, None, channels))
+
+
+def decode_image(data, channels: int) -> tf.Tensor:
+    """The bytes of a JPEG or PNG as uint8 `(height, width, channels)`."""
+    # Decodes PNG too. Accurate: the default method is up to 16 grey levels off.
+    return tf.io.decode_jpeg(data, channels=channels, dct_method="INTEGER_ACCURATE")
+
+
+def resize(image, size: int) -> tf.Tensor:
+    """Bicubic to `(size, size, channels)` uint8, low-passed when it shrinks, as Pillow's."""
+    image = tf.convert_to_tensor(image)
+    if image.shape[:2] == (size, size):
+        return image
+    # Pillow clips after each direction; at the lines of a sketch that makes 20 grey levels.
+    for shape in ((tf.shape(image)[0], size), (size, size)):
+        resized = tf.image.resize(image, shape, method="bicubic", antialias=True)
+        image = tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+    return image
+
+
+def normalize(image, channels: int) -> tf.Tensor:
+    """uint8 to float32 in [-1, 1] with as many channels, or from RGB with 1: the luma."""
+    found = image.shape[-1]
+    image = tf.cast(image, tf.float32) / 127.5 - 1.0
+    if channels == found:
+        return image
+    if (found, channels) != (3, 1):
+        raise ValueError(f"expected images of {channels} channels. Received: {found}")
+    # `tf.image.rgb_to_grayscale` has weights that sum to 0.9999.
+    return tf.reduce_sum(image * (0.299, 0.587, 0.114), axis=-1, keepdims=True)
+
+
+def check_channels(source: Source, asked: Mapping[str, int]):
+    """Raises `DataError` unless the images have the channels that are asked for.
+
+    Args:
+        source: the images.
+        asked: channels by name, one of each image of an element.
+    """
+    for (name, channels), found, luma in zip(
+        asked.items(), source.channels, source.luma, strict=True
+    ):
+        if channels != found and not (luma and channels == 1):
+            raise DataError(
+                f"expected images of {channels} channels, as --{name} says. Received: images of "
+                f"{found} channels" + (", which can be taken as 3 or 1" if luma else "")
+            )
+
+
+def augmented(
+    source: Source,
+    *,
+    first: int,
+    image_size: int,
+    load_size: int | None,
+    channels: Mapping[str, int],
+    flip: bool,
+    seed: int,
+    cache: str,
+    cache_dir: Path | None,
+    parallel_calls: int | None,
+) -> tf.data.Dataset:
+    """The endless stream of elements from position `first` on, every pass a new permutation.
+
+    Each is a tuple of as many float32 images `(image_size, image_size, channels)` in [-1, 1] as an
+    element has. The other arguments are those of `gans.data.pairs.pair_batches`.
+    """
+    load_size = load_size or image_size
+    if load_size < image_size:
+        raise ValueError(
+            f"`load_size` must be at least `image_size`, {image_size}. Received: {load_size}"
+        )
+    check_channels(source, channels)
+    count = len(source)
+    stored = cached(source, load_size, cache, cache_dir)
+
+    def read(index):
+        if stored is None:
+            return source.decode(index, load_size)
+        # A view of the array by its index: nothing of it becomes a part of the graph.
+        element = tf.numpy_function(lambda i: stored[i], [index], tf.uint8, stateful=False)
+        return tf.ensure_shape(element, stored.shape[1:])
+
+    def prepare(position):
+        epoch, offset = position // count, position % count
+        # Hashed first: the operation itself looks at a few low bits of each word of its seed, so
+        # that orders would repeat every 256 epochs and every 256 seeds.
+        order = tf.random.stateless_uniform(
+            [3], tf.stack([tf.constant(seed, tf.int64), epoch]), None, None, tf.int64
+        )
+        index = tf.raw_ops.RandomIndexShuffle(
+            index=offset, seed=order, max_index=tf.constant(count - 1, tf.int64)
+        )
+        element = read(index)
+        draws = tf.random.stateless_uniform([3], tf.stack([tf.constant(seed, tf.int64), position]))
+        if load_size > image_size:
+            corner = tf.cast(draws[:2] * (load_size - image_size + 1), tf.int32)
+            element = element[corner[0] :, corner[1] :][:image_size, :image_size]
+        if flip:
+            element = tf.cond(draws[2] < 0.5, lambda: element[:, ::-1], lambda: element)
+        element = tf.ensure_shape(element, (image_size, image_size, sum(source.channels)))
+        return split(element, source.channels, channels)
+
+    positions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+    return positions.map(
+        prepare, num_parallel_calls=parallel_calls or tf.data.AUTOTUNE, deterministic=True
+    )
+
+
+def split(element, found: tuple[int, ...], asked: Mapping[str, int]) -> tuple[tf.Tensor, ...]:
+    """The images of an element, normalised."""
+    images = tf.split(element, found, axis=-1)
+    return tuple(
+        normalize(image, channels) for image, channels in zip(images, asked.values(), strict=True)
+    )
+
+
+def load(
+    source: Source, indices: list[int], size: int, channels: Mapping[str, int]
+) -> tuple[np.ndarray, ...]:
+    """Chosen elements without augmentation: per image `(n, size, size, channels)` in [-1, 1].
+
+    Raises `DataError` where the channels are others or a file is damaged.
+    """
+    check_channels(source, channels)
+    elements = dict(source.decoded(indices, size))
+    images = [split(elements[index], source.channels, channels) for index in indices]
+    return tuple(np.stack(of_one_domain) for of_one_domain in zip(*images, strict=True))
+
+
+def cached(source: Source, size: int, cache: str, cache_dir: Path | None) -> np.ndarray | None:
+    """All elements as uint8 `(n, size, size, channels)`, in memory or mapped from disk, or None."""
+    shape = (len(source), size, size, sum(source.channels))
+    if cache == "auto":
+        fits = math.prod(shape) <= CACHE_SHARE * available_memory()
+        cache = "memory" if fits else "none" if source.random_access else "disk"
+    if cache == "none" and source.random_access:
+        return None
+    if cache == "memory":
+        elements = np.empty(shape, np.uint8)
+        for index, element in source.decoded(range(len(source)), size):
+            elements[index] = element
+        return elements
+    if cache != "disk" or cache_dir is None:
+        choice = ['"auto"', '"memory"', *['"none"'] * source.random_access]
+        raise ValueError(
+            f'`cache` must be {", ".join(choice)}, or "disk" with a folder. Received: {cache!r}'
+        )
+    key = hashlib.sha256(json.dumps([source.identity(), shape]).encode()).hexdigest()[:16]
+    path = cache_dir / f"images-{key}.npy"
+    if not path.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        try:
+            # Written, not mapped: a full disk kills a process that writes into a map.
+            with open(temporary, "wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                start = file.tell()
+                for index, element in source.decoded(range(len(source)), size):
+                    file.seek(start + index * element.nbytes)
+                    file.write(element.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")
+
+
+def available_memory() -> int:
+    """Bytes that a process may still take, as the system says; half of nothing known is nothing."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 0

@@ -1,0 +1,157 @@
+"""The flags that training scripts share, with their meaning."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from gans.training import cli, command
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """What every training script can be told.
+
+    Args:
+        run_dir: Folder of the run: settings, checkpoints, logs, samples, weights. Default: runs/
+            and the GAN's name.
+        preset: Whose numbers are taken where no flag says otherwise. Default: toy without data of
+            yours, article with it.
+        epochs: Passes over the data; a preset's decay_epochs grow and shrink with them. Default:
+            the preset's.
+        steps_per_epoch: Default: as many as use each image once.
+        batch_size: Images of each kind in a batch. Default: the preset's.
+        seed: Of initial weights, order, crops and every random draw; the same seed gives the same
+            bytes.
+        precision: bfloat16 computes the layers in half the bits; weights and losses stay float32.
+        log_every: Steps between two points of the loss curves.
+        sample_every: Steps between two sample pictures. Default: an epoch.
+        checkpoint_every: Steps between two checkpoints. Default: an epoch.
+        keep_checkpoints: Checkpoints that are left; the oldest go first.
+        profile: First and last step of this process that TensorFlow's profiler records, e.g. 20,30.
+        dry_run: Print the resolved settings and stop.
+        debug: Show the traceback of an error.
+    """
+
+    run_dir: str | None = None
+    preset: str | None = None
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
+    batch_size: int | None = None
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    log_every: int = 10
+    sample_every: int | None = None
+    checkpoint_every: int | None = None
+    keep_checkpoints: int = 3
+    profile: tuple[int, int] | None = None
+    dry_run: bool = False
+    debug: bool = False
+
+    def check(self):
+        """Raises `UsageError` for the first value that is out of range."""
+        names = (
+            "epochs",
+            "steps_per_epoch",
+            "batch_size",
+            "log_every",
+            "sample_every",
+            "checkpoint_every",
+            "keep_checkpoints",
+        )
+        command.check_at_least(1, **{name: getattr(self, name) for name in names})
+        command.check_at_least(0, seed=self.seed)
+        if self.profile and not 1 <= self.profile[0] <= self.profile[1]:
+            raise cli.UsageError(
+                f"--profile expects first,last from 1 on. Received: {self.profile}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFlags:
+    """What the scripts of image translation can be told about their data.
+
+    Args:
+        data_dir: Folder with train/ and val/ (A and B side by side in one image) or trainA/,
+            trainB/, valA/, valB/. Default: toy fashion, drawn into data/ at the first use.
+        tfds: Name of a data set prepared by TensorFlow Datasets, instead of --data_dir.
+        tfds_dir: Folder of the prepared data sets. Default: that of TensorFlow Datasets.
+        direction: b_to_a swaps the two sides of the data: the GAN maps B to A.
+        load_size: Side in pixels that images are resized to before the random crop. Default: the
+            preset's, or image_size, which leaves nothing to crop.
+        flip: Mirror half of the images.
+        cache: Where decoded images are kept; auto takes memory if they fit into a quarter of what
+            is free.
+        parallel_calls: Threads that prepare images; changes nothing but the speed. Default:
+            automatic.
+    """
+
+    data_dir: str | None = None
+    tfds: str | None = None
+    tfds_dir: str | None = None
+    direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
+    load_size: int | None = None
+    flip: bool = True
+    cache: Literal["auto", "memory", "disk", "none"] = "auto"
+    parallel_calls: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What of these belongs to the settings of a run: what decides its result."""
+        names = ("tfds", "direction", "load_size", "flip")
+        return {
+            "data_dir": absolute(self.data_dir),
+            "tfds_dir": absolute(self.tfds_dir),
+            **{name: getattr(self, name) for name in names},
+        }
+
+    def check(self):
+        """Raises `UsageError` for the first value that is out of range or contradicts another."""
+        command.check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
+        if self.data_dir and self.tfds:
+            raise cli.UsageError(
+                "expected --data_dir or --tfds. "
+                f"Received: --data_dir={self.data_dir} --tfds={self.tfds}"
+            )
+        if self.tfds_dir and not self.tfds:
+            raise cli.UsageError("--tfds_dir expects --tfds. Received: no --tfds")
+
+
+@dataclasses.dataclass(frozen=True)
+class DomainFlags:
+    """What the scripts of translation without pairs can be told about their two domains.
+
+    Args:
+        domains: Which domains of toy fashion, where no data is named. Default: the script's.
+        data_dir_b: A second folder: A are then the photos of --data_dir and B those of this one,
+            for example edges2handbags and edges2shoes.
+        tfds_b: A second prepared data set, likewise, beside --tfds.
+        disjoint: Of pairs, take A from the first half and B from the second, so that no image has
+            its partner in the data. Default: the preset's.
+    """
+
+    domains: Literal["sketch2bag", "bag2shoe"] | None = None
+    data_dir_b: str | None = None
+    tfds_b: str | None = None
+    disjoint: bool | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What of these belongs to the settings of a run."""
+        return {
+            "data_dir_b": absolute(self.data_dir_b),
+            "tfds_b": self.tfds_b,
+            "disjoint": self.disjoint,
+        }
+
+    def check(self, images: ImageFlags):
+        """Raises `UsageError` for a flag that the named data has no use for."""
+        named = images.data_dir or images.tfds
+        if self.data_dir_b and not images.data_dir:
+            raise cli.UsageError("--data_dir_b expects --data_dir. Received: no --data_dir")
+        if self.tfds_b and not images.tfds:
+            raise cli.UsageError("--tfds_b expects --tfds. Received: no --tfds")
+        if self.domains and named:
+            raise cli.UsageError(f"--domains is for toy fashion. Received: --domains and {named}")
+
+
+def absolute(folder: str | None) -> str | None:
+    """The folder as later commands find it, wherever they are run."""
+    return folder and str(Path(folder).resolve())

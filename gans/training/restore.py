@@ -1,0 +1,73 @@
+"""From a run folder back to the trained GAN, for the commands that come after training.
+
+A GAN is known by the module that `config.json` names. Only a module of this library can be named
+there: the file is data, and data must not choose what code is run.
+"""
+
+import ast
+import importlib
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+from gans.training import cli
+from gans.training.run_folder import RunFolder
+
+
+def open_run(run_dir: str | Path) -> tuple[RunFolder, dict, Any, int]:
+    """Builds the GAN of a run and fills it from the newest sound checkpoint.
+
+    Returns the run folder, its settings, the GAN (a `keras.Model`, not compiled) and the step.
+    Raises `UsageError` for a folder without a run or without a checkpoint, for one of a GAN that is
+    not here, and for settings that this version cannot build.
+    """
+    import keras
+
+    from gans.training.checkpoints import Checkpoints
+
+    run = RunFolder(run_dir)
+    settings = run.read_config()
+    name = gan_module(settings)
+    module = importlib.import_module(name)
+    (kind,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, keras.Model) and value.__module__ == name
+    )
+    try:
+        gan = kind(**settings["constructor"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise cli.UsageError(
+            f"expected settings of {name}. Received: {run.config_file} ({error})"
+        ) from error
+    step = Checkpoints(run.checkpoints, gan).restore()
+    if not step:
+        raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
+    return run, settings, gan, step
+
+
+def gan_module(settings: dict) -> str:
+    """The module of the run's GAN, e.g. "gans.pix2pix"; nothing is imported.
+
+    Runs begun before there was a second GAN name only its class.
+    """
+    name = settings.get("module", f"gans.{str(settings.get('model')).lower()}")
+    plain = isinstance(name, str) and re.fullmatch(r"gans\.[a-z][a-z0-9_]*", name)
+    spec = importlib.util.find_spec(name) if plain else None
+    if spec is None or spec.submodule_search_locations is not None:
+        raise cli.UsageError(f"expected the run of a GAN of this library. Received: {name!r}")
+    return name
+
+
+def translate_takes(module: str) -> str:
+    """What the GAN's `translate` takes beside the images, read from its source: "z" (styles),
+    "seed" (noise) or "direction" (two domains).
+
+    It tells what can be asked of the GAN, before TensorFlow is imported.
+    """
+    spec = importlib.util.find_spec(module)
+    for node in ast.walk(ast.parse(spec.loader.get_source(module))):
+        if isinstance(node, ast.FunctionDef) and node.name == "translate":
+            return node.args.args[2].arg
+    raise ValueError(f"expected a method `translate` in {module}. Received: none")

@@ -1,0 +1,156 @@
+"""From the flags of a training script to a trained run: all that is the same for every GAN."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from gans.training import cli, command
+from gans.training.flags import Flags
+from gans.training.run_folder import RunFolder
+from gans.training.signatures import ClassDescription
+
+
+class Data(Protocol):
+    """What a run takes its images from; `gans/data/training_data.py` makes them.
+
+    Attributes:
+        steps_per_epoch: steps that use each image once.
+        images_per_step: real images that a step takes.
+        fingerprint: size in bytes by name of every training file.
+        preview: the batch that sample pictures are made of.
+    """
+
+    steps_per_epoch: int
+    images_per_step: int
+    fingerprint: dict[str, int]
+    preview: tuple
+
+    def batches(self, start_step: int):
+        """The endless `tf.data.Dataset` of batches from a step on."""
+
+    def naming_damage(self) -> contextlib.AbstractContextManager:
+        """Names the damaged file where an image does not decode."""
+
+
+def train(
+    description: ClassDescription,
+    flags: Flags,
+    constructor: dict[str, Any],
+    data_settings: dict[str, Any],
+    open_data: Callable[[dict[str, Any], Path], Data],
+    networks: tuple[str, ...],
+    progress: Callable[[], Any] | None = None,
+):
+    """Trains a GAN, and goes on where the run folder's last checkpoint is.
+
+    Args:
+        description: of the GAN's class, from `cli.describe_class`.
+        flags: of the command.
+        constructor: the constructor's arguments that were given.
+        data_settings: what was given of the script's own settings; None leaves it to the preset's
+            `TRAINING`, or to what is there already.
+        open_data: finds the data of the settings, which it may complete; gets a folder for its
+            cache. Its `DataError` is the user's.
+        networks: attributes of the GAN that are written as `NAME.weights.h5` at the end.
+        progress: makes a Keras callback that reports instead of `fit`'s own line.
+    """
+    flags.check()
+    settings = resolve(description, flags, constructor, data_settings)
+    if flags.dry_run:
+        command.show(settings)
+        return
+    run = RunFolder(flags.run_dir or f"runs/{description.module.removeprefix('gans.')}")
+
+    # TensorFlow takes 3 s to import: not before the flags are known to be right.
+    command.import_tensorflow(flags.debug)
+    import keras
+
+    from gans.data.images import DataError
+    from gans.training import loop
+
+    keras.config.set_dtype_policy("mixed_bfloat16" if flags.precision == "bfloat16" else "float32")
+    loop.make_deterministic(flags.seed)
+    with command.usage_errors():
+        gan = command.load_class(description.module, description.name)(**settings["constructor"])
+    with command.usage_errors(DataError):
+        data = open_data(settings, run.path / "cache")
+    settings["steps_per_epoch"] = flags.steps_per_epoch or data.steps_per_epoch
+    with command.usage_errors():
+        gan.compile(settings["epochs"], settings["steps_per_epoch"])
+    # A constant rate does not know how long the run will be: it may be made longer.
+    constant = isinstance(gan.optimizer.get_config()["learning_rate"], float)
+    run.check(settings, command.FREE | ({"epochs"} if constant else set()))
+    with run.locked(), command.usage_errors(DataError), data.naming_damage():
+        run.begin(settings)
+        run.check_data(data.fingerprint)
+        picture = loop.train(
+            gan,
+            data.batches,
+            run,
+            settings=settings,
+            epochs=settings["epochs"],
+            steps_per_epoch=settings["steps_per_epoch"],
+            images_per_step=data.images_per_step,
+            preview_batch=data.preview,
+            log_every=flags.log_every,
+            sample_every=flags.sample_every,
+            checkpoint_every=flags.checkpoint_every,
+            keep_checkpoints=flags.keep_checkpoints,
+            profile=flags.profile,
+            progress=progress and progress(),
+        )
+        loop.save_networks(run, **{name: getattr(gan, name) for name in networks})
+    print(f"samples: {picture}")
+
+
+def resolve(
+    description: ClassDescription,
+    flags: Flags,
+    constructor: dict[str, Any],
+    data_settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Every setting of the run: the one given, or the preset's, or the default, in this order.
+
+    The preset is by default `toy`, and `article` where the user names data.
+    """
+    named = data_settings.get("data_dir") or data_settings.get("tfds")
+    name = flags.preset or ("article" if named else "toy")
+    defaults = {parameter.name: parameter.default for parameter in description.parameters}
+    model = {
+        **defaults,
+        **description.presets[name],
+        **constructor,
+        "seed": flags.seed,
+    }
+    preset = command.read_literal(description.module, "TRAINING")[name]
+    if flags.epochs and model.get("decay_epochs") and "decay_epochs" not in constructor:
+        # A shorter or longer run decays over the same share of it.
+        model["decay_epochs"] = model["decay_epochs"] * flags.epochs // preset["epochs"]
+    training = {"load_size": model["image_size"], **preset}
+    given = {
+        "epochs": flags.epochs,
+        "steps_per_epoch": flags.steps_per_epoch,
+        "batch_size": flags.batch_size,
+        "precision": flags.precision,
+        **data_settings,
+    }
+    for setting, value in given.items():
+        training[setting] = training.get(setting) if value is None else value
+    if training["load_size"] < model["image_size"]:
+        raise cli.UsageError(
+            f"--load_size expects at least the image size of {model['image_size']}. "
+            f"Received: {training['load_size']}"
+        )
+    if model.get("decay_epochs") and model["decay_epochs"] >= training["epochs"]:
+        raise cli.UsageError(
+            f"--decay_epochs expects less than the {training['epochs']} epochs of the run. "
+            f"Received: {model['decay_epochs']}"
+        )
+    return {
+        "model": description.name,
+        "module": description.module,
+        "preset": name,
+        **training,
+        "constructor": model,
+    }
