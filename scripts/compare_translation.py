@@ -44,7 +44,7 @@ from gans.training.run_folder import write_atomically
 # "half" names the flag that takes half the epochs: the learning rate falls over the second half.
 FAMILIES = {
     "bicyclegan": {
-        "epochs": 12,
+        "epochs": 18,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -57,7 +57,7 @@ FAMILIES = {
             "learning_rate": 1e-3,
         },
         "variants": {
-            # BicycleGAN's loss without what ties z: its weight of L1, its discriminator of B alone.
+            # BicycleGAN without what ties z: its weight of L1, a discriminator that sees B alone.
             "pix2pix+noise": ("pix2pix", {"loss": "l1+gan", "lambda_l1": 10.0}),
             "cVAE-GAN": ("bicyclegan", {"objective": "cvae"}),
             "cLR-GAN": ("bicyclegan", {"objective": "clr"}),
@@ -65,7 +65,7 @@ FAMILIES = {
         },
     },
     "pix2pix_losses": {
-        "epochs": 10,
+        "epochs": 20,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -79,7 +79,7 @@ FAMILIES = {
         },
     },
     "patch_sizes": {
-        "epochs": 10,
+        "epochs": 20,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",

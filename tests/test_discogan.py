@@ -193,9 +193,15 @@ def test_presets_are_the_papers_and_the_articles_numbers():
     assert TRAINING["article"]["batch_size"] == TRAINING["paper"]["batch_size"] == 64
 
 
-def rates(epochs, epoch_step=10, steps=3):
+@pytest.fixture(scope="module")
+def compiled():
+    """One for the tests that compile it anew, by settings of their own."""
+    return narrow(learning_rate=0.1)
+
+
+def rates(gan, epochs, epoch_step=10, steps=3):
     """The learning rate of each epoch, which all of its steps have."""
-    gan = narrow(epoch_step=epoch_step, learning_rate=0.1)
+    gan.epoch_step = epoch_step
     gan.compile(epochs, steps)
     found = []
     for optimizer in (gan.optimizer_generator, gan.optimizer_discriminator):
@@ -207,8 +213,8 @@ def rates(epochs, epoch_step=10, steps=3):
     return found[0, :, 0]
 
 
-def test_learning_rate_of_the_chapters_200_epochs():
-    found = rates(200, steps=1)
+def test_learning_rate_of_the_chapters_200_epochs(compiled):
+    found = rates(compiled, 200, steps=1)
     # The chapter's formula, whose epochs count from 0.
     expected = [0.1 if e < 10 else 0.1 * (200 - e) / (200 - 10) for e in range(200)]
     assert found == pytest.approx(expected, rel=1e-5)
@@ -228,8 +234,9 @@ def test_learning_rate_of_the_chapters_200_epochs():
         (4, None, [1, 1, 1, 1]),
     ],
 )
-def test_learning_rate_of_short_runs(epochs, epoch_step, shares):
-    assert rates(epochs, epoch_step) == pytest.approx([0.1 * share for share in shares], rel=1e-6)
+def test_learning_rate_of_short_runs(compiled, epochs, epoch_step, shares):
+    expected = [0.1 * share for share in shares]
+    assert rates(compiled, epochs, epoch_step) == pytest.approx(expected, rel=1e-6)
 
 
 def test_decay_needs_the_length_of_the_run():
@@ -344,12 +351,13 @@ def rows_of(columns, given=0.5, painted=0.5):
         ),
     ],
 )
-def test_diagnose_names_one_picture_for_all_and_a_discriminator_that_won(losses, rows, words):
-    gan = narrow()
-    gan.compile(1, 1)
-    assert gan.diagnose(losses, rows) == []  # Too early.
-    gan.optimizer_generator.iterations.assign(1000)
-    found = gan.diagnose(losses, rows)
+def test_diagnose_names_one_picture_for_all_and_a_discriminator_that_won(
+    compiled, losses, rows, words
+):
+    compiled.compile(1, 1)
+    assert compiled.diagnose(losses, rows) == []  # Too early.
+    compiled.optimizer_generator.iterations.assign(1000)
+    found = compiled.diagnose(losses, rows)
     assert len(found) == len(words)
     for sentence, word in zip(found, words, strict=True):
         assert word in sentence

@@ -19,8 +19,9 @@ from gans.data.images import DataError
 from gans.data.pairs import Direction
 from gans.data.stream import decode_image, resize
 
-# What `split="validation"` stands for: the first of these that a set has.
-VALIDATION = ("validation", "val", "test", "train")
+# Given as a split: the first that a set has of those after it.
+HELD_OUT = "held_out"
+HELD_OUT_SPLITS = ("validation", "val", "test", "train")
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +138,8 @@ def prepared_pairs(
         name: `paired_images/CONFIG`, or any set with features `image_a` and `image_b`; a version
             may follow after a colon.
         tfds_dir: folder that `tfds build` wrote to. Default: TensorFlow Datasets' own.
-        split: of the set; `"validation"` is its `val`, or `test`, or where there are neither,
-            `train`.
+        split: of the set; `HELD_OUT` is its `validation`, `val` or `test`, or where there is none
+            of them, `train`.
         direction: `"b_to_a"` exchanges the two.
 
     Raises `DataError`, one line, where the set is not prepared or has no such split or pairs.
@@ -152,10 +153,10 @@ def prepared_pairs(
 def prepared_domains(
     name: str,
     tfds_dir: str | Path | None = None,
+    name_b: str | None = None,
     split: str = "train",
     direction: Direction = "a_to_b",
     disjoint: bool = False,
-    name_b: str | None = None,
 ) -> tuple[PreparedImages, PreparedImages]:
     """The two domains of one split, for `unpaired_batches` and `load_unpaired`.
 
@@ -163,11 +164,11 @@ def prepared_domains(
         name: a set with splits `trainA` and `trainB`, such as `cycle_gan/horse2zebra`, or a set of
             pairs.
         tfds_dir: folder that `tfds build` wrote to. Default: TensorFlow Datasets' own.
-        split: of the set, without the domain's letter; `"validation"` as in `prepared_pairs`.
-        direction: `"b_to_a"` exchanges the two.
-        disjoint: of pairs, A is taken from the first half and B from the second.
         name_b: a second set of pairs: A are the photos (`image_b`) of the first and B those of the
             second.
+        split: of the set, without the domain's letter; `HELD_OUT` as in `prepared_pairs`.
+        direction: `"b_to_a"` exchanges the two.
+        disjoint: of pairs, A is taken from the first half and B from the second.
 
     Raises `DataError`, one line, where a set is not prepared or has no such split or domains.
     """
@@ -254,10 +255,9 @@ def _features(builder, name: str, *wanted: str) -> tuple[str, ...]:
 
 
 def _find_split(builder, name: str, split: str, domain: str = "") -> str:
-    choice = VALIDATION if split == "validation" else (split,)
+    choice = HELD_OUT_SPLITS if split == HELD_OUT else (split,)
     for candidate in choice:
         if candidate + domain in builder.info.splits:
             return candidate + domain
-    raise DataError(
-        f"expected a split {split}{domain} in {name}. Received: {', '.join(sorted(builder.info.splits))}"
-    )
+    found = ", ".join(sorted(builder.info.splits))
+    raise DataError(f"expected a split {split}{domain} in {name}. Received: {found}")

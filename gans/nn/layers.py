@@ -11,7 +11,7 @@ from gans.nn.initializers import normal
 
 # A kernel of this many weights, at this many positions of the smaller map or fewer, is multiplied
 # as a matrix: oneDNN's convolution reorders the whole kernel at each call
-# (benchmarks/bicyclegan_step.py).
+# (benchmarks/translation_step.py).
 MATMUL_KERNEL = 2**20
 MATMUL_POSITIONS = 256
 # From this many values per image on, oneDNN's fused batch normalisation, image by image, beats

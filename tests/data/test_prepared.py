@@ -93,7 +93,7 @@ def test_the_stream_is_that_of_the_files(folder, tfds_dir, tmp_path, direction, 
 
 def test_chosen_pairs_are_those_of_the_files_and_the_held_out_ones_those_of_val(folder, tfds_dir):
     of_files = pairs.find_validation(folder)
-    of_tfds = prepared.prepared_pairs(CUSTOM, tfds_dir, "validation")
+    of_tfds = prepared.prepared_pairs(CUSTOM, tfds_dir, split=prepared.HELD_OUT)
     assert (of_tfds.names, of_tfds.split) == (of_files.names, "val")
     for indices in ([2, 0], [1], [1, 1]):
         expected = pairs.load_pairs(of_files, indices, SIZE)
@@ -157,7 +157,7 @@ def test_domains_of_a_set_of_pairs_are_those_of_the_files(folder, tfds_dir, tmp_
 
 
 def test_photos_of_two_sets_are_two_domains(folder, tfds_dir):
-    domains = prepared.prepared_domains(CUSTOM, tfds_dir, name_b=CUSTOM, split="validation")
+    domains = prepared.prepared_domains(CUSTOM, tfds_dir, name_b=CUSTOM, split=prepared.HELD_OUT)
     assert [images.features for images in domains] == [("image_b",)] * 2
     of_files = unpaired.find_validation(folder, folder)
     expected = unpaired.load_unpaired(*of_files, 3, SIZE)
@@ -181,7 +181,7 @@ def test_a_set_of_cycle_gan_has_two_domains_of_the_pixels_of_its_files(horses, t
 def test_the_domains_of_cycle_gan_are_exchanged_and_held_out(tfds_dir):
     domains = prepared.prepared_domains(HORSES, tfds_dir, direction="b_to_a")
     assert [images.split for images in domains] == ["trainB", "trainA"]
-    domains = prepared.prepared_domains(HORSES, tfds_dir, "validation")
+    domains = prepared.prepared_domains(HORSES, tfds_dir, split=prepared.HELD_OUT)
     assert [images.split for images in domains] == ["testA", "testB"]
     assert unpaired.fingerprint(*domains).keys() == {
         f"{domain}/cycle_gan-test{domain}.tfrecord-00000-of-00001" for domain in "AB"
@@ -229,7 +229,7 @@ def test_splits_and_features_that_a_set_does_not_have_are_told_with_those_it_has
         f"expected 8-bit grey or RGB images image_a and image_b in {HORSES}. "
         "Received: image (uint8 of shape (None, None, 3))"
     )
-    assert refusal(prepared.prepared_domains, HORSES, tfds_dir, "val") == (
+    assert refusal(prepared.prepared_domains, HORSES, tfds_dir, split="val") == (
         f"expected a split valA in {HORSES}. Received: testA, testB, trainA, trainB"
     )
 

@@ -276,43 +276,56 @@ def test_the_error_of_a_training_command_is_shown(call, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "family", ["bicyclegan", "pix2pix_losses", "patch_sizes", "cycle_ablation", "discogan_ablation"]
+    ("family", "differing"),
+    [
+        ("bicyclegan", {"objective"}),
+        ("pix2pix_losses", {"loss"}),
+        ("patch_sizes", {"patch"}),
+        ("cycle_ablation", {"cycle"}),
+        ("discogan_ablation", {"objective", "lambda_identity"}),
+    ],
 )
-def test_every_training_command_of_every_family_is_right(
-    load_script, run_script, tmp_path, capsys, family
+def test_the_training_commands_of_a_family_are_right_and_differ_in_its_subject_only(
+    load_script, run_script, tmp_path, capsys, family, differing
 ):
     module = load_script("compare_translation")
     runs = module.plan(tmp_path, module.resolve(family, str(tmp_path), None), seeds=1)
-    lengths, folders = set(), set()
+    assert len({run.folder for run in runs}) == len(module.FAMILIES[family]["variants"])
+    lengths, constructors = set(), {}
     for run in runs:
         _, path, *flags = run.words
         assert run_script(Path(path).stem, *flags, "--dry_run") == 0
         settings = json.loads(capsys.readouterr().out)
         constructor = settings["constructor"]
+        constructors.setdefault(settings["module"], []).append(constructor)
         half = constructor.get("decay_epochs", constructor.get("epoch_step"))
         assert half == settings["epochs"] // 2 > 0
         names = ("epochs", "steps_per_epoch", "batch_size", "data_dir")
         lengths.add((*(settings[name] for name in names), settings.get("data_dir_b")))
-        folders.add(run.folder)
     assert len(lengths) == 1
-    assert len(folders) == len(runs) == len(module.FAMILIES[family]["variants"])
+    found = {
+        name
+        for first, *others in constructors.values()
+        for other in others
+        for name in first
+        if other[name] != first[name]
+    }
+    assert found == differing
 
 
-def test_variants_differ_in_what_they_are_named_for_only(load_script, run_script, capsys):
+def test_pix2pix_with_noise_has_bicyclegans_networks(load_script, run_script, capsys):
     module = load_script("compare_translation")
-    for family, differing in {
-        "pix2pix_losses": {"loss"},
-        "patch_sizes": {"patch"},
-        "cycle_ablation": {"cycle"},
-        "discogan_ablation": {"objective", "lambda_identity"},
-    }.items():
-        constructors = []
-        for run in module.plan(Path("out"), module.resolve(family, None, None), seeds=1):
-            _, path, *flags = run.words
-            run_script(Path(path).stem, *flags, "--dry_run")
-            constructors.append(json.loads(capsys.readouterr().out)["constructor"])
-        first, *others = constructors
-        assert {name for one in others for name in one if one[name] != first[name]} == differing
+    constructors = []
+    for run in module.plan(Path("out"), module.resolve("bicyclegan", None, None), seeds=1):
+        _, path, *flags = run.words
+        run_script(Path(path).stem, *flags, "--dry_run")
+        constructors.append(json.loads(capsys.readouterr().out)["constructor"])
+    pix2pix, *_, bicyclegan = constructors
+    shared = pix2pix.keys() & bicyclegan.keys()
+    assert {name for name in shared if pix2pix[name] != bicyclegan[name]} == set()
+    assert {"latent_injection", "generator_filters", "norm", "upsample", "dropout"} <= shared
+    assert pix2pix["lambda_l1"] == bicyclegan["lambda_image"]
+    assert pix2pix["patch"] == 70
 
 
 def test_bags_and_shoes_are_two_folders_of_the_data(load_script):
@@ -488,5 +501,6 @@ def test_a_dry_run_prints_what_is_left_and_does_nothing(
     (copied / NAMES[0] / "comparison.json").unlink()
     before = contents(copied)
     assert call(*flags, f"--out={copied}") == 0
-    assert "train_pix2pix.py" in capsys.readouterr().out.rstrip("\n")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "scripts/train_pix2pix.py " in line
     assert contents(copied) == before

@@ -70,8 +70,7 @@ def evaluate(run_script, capsys):
         out, err = capsys.readouterr()
         if status:
             return status, out, err
-        lines = (folder / "evaluation.jsonl").read_text().splitlines()
-        assert len(lines) == out.count("\n")
+        lines = (folder / "evaluation.jsonl").read_text().splitlines()[-out.count("\n") :]
         return {
             tuple(filter(None, (row["metric"], row.get("direction")))): row
             for row in map(json.loads, lines)
@@ -158,8 +157,7 @@ def test_bag_to_shoe_is_measured_by_hues(evaluate, begun, toy_bags, toy_shoes):
             ),
         }
     check(rows, expected)
-    everything = evaluate(folder, "--direction=a_to_b")
-    assert {name for name, way in everything if way == "a_to_b"} == {
+    assert {name for name, _ in evaluate(folder, "--direction=a_to_b")} == {
         *("sharpness", "realism", "cycle_error"),
         *("hue_carried", "hue_carried_same", "hues_used"),
     }

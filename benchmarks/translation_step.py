@@ -1,14 +1,15 @@
-"""Where the time of a BicycleGAN step goes.
+"""Where the time of a step of BicycleGAN, pix2pix, CycleGAN or DiscoGAN goes.
 
-    python benchmarks/bicyclegan_step.py
-    python benchmarks/bicyclegan_step.py --precision=bfloat16
-    python benchmarks/bicyclegan_step.py --choices        # what each choice of speed is worth
+    python benchmarks/translation_step.py
+    python benchmarks/translation_step.py --gan=cyclegan --precision=bfloat16
+    python benchmarks/translation_step.py --choices       # what each choice of speed is worth
 
 Prints the median milliseconds of a step, images per second, the share of a step spent waiting for
 data, peak memory, and the GFLOP/s that a step reaches beside what its convolutions reach alone.
 With `--choices` every choice that ARCHITECTURE.md lists is switched off in turn and timed side by
-side with the step as it is, step by step in one process, so that a noisy machine disturbs both
-alike. The last line is one JSON object. About a minute at 256x256 on 2 cores, 8 with `--choices`.
+side with BicycleGAN's step as it is, step by step in one process, so that a noisy machine disturbs
+both alike. The last line is one JSON object. About a minute at 256x256 on 2 cores, 8 with
+`--choices`.
 """
 
 import contextlib
@@ -26,16 +27,51 @@ from unittest import mock
 from data_prep import toy_fashion
 from gans.training import cli, command
 
-# Forward, input-gradient and weight-gradient passes of each network in a step, per image of a flow:
-# both flows through G; E on the photo, and forward and backward on a fake; each D on real and fake.
-PASSES = {"generator": (2, 2, 2), "encoder": (2, 2, 1), "discriminator_1": (2, 3, 2)}
-PASSES["discriminator_2"] = PASSES["discriminator_1"]
+# Of each GAN its class, its networks with their forward, input-gradient and weight-gradient passes
+# in a step, per image of a batch, and the steps after which these repeat.
+GANS = {
+    # Both flows through G; E on the photo, and both ways on a fake; each D on real and fake.
+    "bicyclegan": (
+        "BicycleGAN",
+        {
+            "generator": (2, 2, 2),
+            "encoder": (2, 2, 1),
+            "discriminator_1": (2, 3, 2),
+            "discriminator_2": (2, 3, 2),
+        },
+        1,
+    ),
+    # D on real and fake for its own step, and on the fake again for G's.
+    "pix2pix": ("Pix2Pix", {"generator": (1, 1, 1), "discriminator": (3, 3, 2)}, 1),
+    # Each G translates, keeps (identity) and leads back; each D on fake, real, and one of the pool.
+    "cyclegan": (
+        "CycleGAN",
+        {
+            "generator_ab": (3, 3, 3),
+            "generator_ba": (3, 3, 3),
+            "discriminator_a": (3, 3, 2),
+            "discriminator_b": (3, 3, 2),
+        },
+        1,
+    ),
+    # The paper's: of three steps one is the discriminators', on fakes, two are the generators'.
+    "discogan": (
+        "DiscoGAN",
+        {
+            "generator_ab": (5 / 3, 4 / 3, 4 / 3),
+            "generator_ba": (5 / 3, 4 / 3, 4 / 3),
+            "discriminator_a": (2, 4 / 3, 2 / 3),
+            "discriminator_b": (2, 4 / 3, 2 / 3),
+        },
+        3,
+    ),
+}
 
 
 def measure(
-    preset: Literal["toy", "article", "paper"] = "paper",
+    gan: Literal["bicyclegan", "pix2pix", "cyclegan", "discogan"] = "bicyclegan",
     image_size: int | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
     data_dir: str | None = None,
     steps: int = 20,
@@ -46,58 +82,68 @@ def measure(
     """Measures a training step.
 
     Args:
-        preset: Of BicycleGAN.
+        gan: Whose step, of its paper preset.
         image_size: Side of the images. Default: the preset's.
-        batch_size: Pairs of each of the two flows.
+        batch_size: Images of each kind in a batch. Default: the preset's.
         precision: As in training.
         data_dir: Pairs to read. Default: toy fashion of that size, drawn into a temporary folder.
         steps: Steps that count.
         warmup: Steps before them.
-        choices: Time the step with each choice of speed switched off, too.
+        choices: Time BicycleGAN's step with each choice of speed switched off, too.
         debug: Show the traceback of an error.
     """
     command.check_at_least(1, batch_size=batch_size, steps=steps, warmup=warmup)
+    if choices and gan != "bicyclegan":
+        raise cli.UsageError(f"--choices expects --gan=bicyclegan. Received: {gan}")
     command.import_tensorflow(debug)
     import keras
 
-    from gans.bicyclegan import PRESETS
     from gans.data.pairs import find_pairs, pair_batches
     from gans.training import loop
 
+    module = f"gans.{gan}"
+    class_name, passes, period = GANS[gan]
+    defaults = {p.name: p.default for p in cli.describe_class(module, class_name).parameters}
+    batch_size = batch_size or command.read_literal(module, "TRAINING")["paper"]["batch_size"]
+    draws = 2 if gan == "bicyclegan" else 1
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     loop.make_deterministic(0)
-    settings = {**PRESETS[preset], **({"image_size": image_size} if image_size else {})}
-    size = settings.get("image_size", 256)
+    settings = {**defaults, **command.read_literal(module, "PRESETS")["paper"]}
+    size = settings["image_size"] = image_size or settings["image_size"]
     with tempfile.TemporaryDirectory() as folder:
         if data_dir is None:
             data_dir = toy_fashion.generate(
                 Path(folder) / "toy", size=size, train=16 * batch_size, val=0, progress=False
             )
-        batches = iter(pair_batches(find_pairs(data_dir), batch_size=batch_size, image_size=size))
-        gan, step = make_step(settings)
+        batches = iter(
+            pair_batches(find_pairs(data_dir), batch_size=batch_size, image_size=size, draws=draws)
+        )
+        model, step = make_step(module, class_name, settings)
         waits, times = [], []
-        for count in range(warmup + steps):
-            start = time.perf_counter()
-            batch = next(batches)
-            ready = time.perf_counter()
-            step(batch)
-            if count >= warmup:
-                waits.append(ready - start)
-                times.append(time.perf_counter() - start)
+        for _ in range(warmup + steps):
+            waited, start = 0.0, time.perf_counter()
+            for _ in range(period):
+                asked = time.perf_counter()
+                batch = next(batches)
+                waited += time.perf_counter() - asked
+                step(batch)
+            waits.append(waited / period)
+            times.append((time.perf_counter() - start) / period)
+    waits, times = waits[warmup:], times[warmup:]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         1e9 if sys.platform == "darwin" else 1e6
     )
     median = statistics.median(times)
-    alone = time_convolutions(gan, batch_size)
+    alone = time_convolutions(model, passes, batch_size)
     gflop = sum(work for work, _ in alone.values())
     seconds_alone = sum(seconds for _, seconds in alone.values())
     result = {
-        "preset": preset,
+        "gan": gan,
         "image_size": size,
         "batch_size": batch_size,
         "precision": precision,
         "median_seconds": median,
-        "images_per_second": 2 * batch_size / median,
+        "images_per_second": draws * batch_size / median,
         "waiting_share": sum(waits) / sum(times),
         "peak_gigabytes": peak,
         "gflop_per_step": gflop,
@@ -112,79 +158,74 @@ def measure(
     print(f"reached                {result['gflops']:8.1f} GFLOP/s")
     print(f"convolutions alone     {result['gflops_of_convolutions_alone']:8.1f} GFLOP/s")
     if choices:
-        result["choices"] = compare_choices(settings, (gan, step), batch, steps)
+        result["choices"] = compare_choices(settings, step, batch, steps)
     print(json.dumps(result))
 
 
-def make_step(settings: dict):
+def make_step(module: str, class_name: str, settings: dict):
     """A compiled GAN and a function that runs one of its steps to the end."""
     import tensorflow as tf
 
-    from gans.bicyclegan import BicycleGAN
-
-    gan = BicycleGAN(**settings)
-    gan.compile(epochs=2 * gan.decay_epochs, steps_per_epoch=1000)
+    gan = command.load_class(module, class_name)(**settings)
+    gan.compile(epochs=1000, steps_per_epoch=1000)
     train = tf.function(gan.train_step)
     return gan, lambda batch: [float(value) for value in train(batch).values()]
 
 
-def time_convolutions(gan, batch_size: int) -> dict[str, tuple[float, float]]:
+def time_convolutions(gan, passes: dict, batch_size: int) -> dict[str, tuple[float, float]]:
     """(GFLOP, seconds) by network of all its convolutions in a step, each timed alone."""
-    import tensorflow as tf
-
     from gans.nn.layers import Conv2D, Conv2DTranspose
 
     results, cache = {}, {}
-    for name, passes in PASSES.items():
-        network = getattr(gan, name)
+    for name, (forward, back, weight) in passes.items():
         work = seconds = 0.0
-        for layer in network.layers:
-            if not isinstance(layer, Conv2D | Conv2DTranspose):
+        for layer in getattr(gan, name).layers:
+            if isinstance(layer, Conv2DTranspose):
+                # Forward it is the input gradient of a convolution.
+                large, strides, padding = layer.output, 2, 1
+                counts = (back, forward, weight)
+            elif isinstance(layer, Conv2D):
+                large, strides = layer.input, layer.strides
+                padding, counts = layer.padding, (forward, back, weight)
+            else:
                 continue
-            transpose = isinstance(layer, Conv2DTranspose)
-            small, large = sorted((layer.input.shape, layer.output.shape), key=lambda s: s[1])
-            if not transpose:
-                small, large = layer.output.shape, layer.input.shape
             kernel = tuple(layer.kernel.shape)
             if getattr(layer, "average_pool", False):
-                kernel = (kernel[0] + 1, kernel[1] + 1, *kernel[2:])
-            strides = max(1, round(large[1] / small[1]))
-            key = (*large[1:], *small[1:], *kernel)
+                kernel, strides = (kernel[0] + 1, kernel[1] + 1, *kernel[2:]), 2
+            shape = (batch_size, *large.shape[1:3], kernel[2])
+            key = (shape, kernel, strides, padding, layer.compute_dtype)
             if key not in cache:
-                shape = (batch_size, *large[1:3], kernel[2])
-                x = tf.cast(tf.random.normal(shape), network.layers[-1].compute_dtype)
-                x = tf.cast(x, layer.compute_dtype)
-                w = tf.cast(tf.random.normal(kernel), x.dtype)
-                padding = "SAME" if large[1] % small[1] == 0 else "VALID"
-                if padding == "VALID":
-                    x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-                y = tf.nn.conv2d(x, w, strides, padding)
-                flop = 2e-9 * y.shape.num_elements() * w.shape[0] * w.shape[1] * w.shape[2]
-                calls = [
-                    lambda x=x, w=w, s=strides, p=padding: tf.nn.conv2d(x, w, s, p),
-                    lambda x=x, w=w, y=y, s=strides, p=padding: tf.raw_ops.Conv2DBackpropInput(
-                        input_sizes=x.shape,
-                        filter=w,
-                        out_backprop=y,
-                        strides=[1, s, s, 1],
-                        padding=p,
-                    ),
-                    lambda x=x, w=w, y=y, s=strides, p=padding: tf.raw_ops.Conv2DBackpropFilter(
-                        input=x,
-                        filter_sizes=w.shape,
-                        out_backprop=y,
-                        strides=[1, s, s, 1],
-                        padding=p,
-                    ),
-                ]
-                cache[key] = flop, [fastest(tf.function(call)) for call in calls]
+                cache[key] = time_convolution(*key)
             flop, costs = cache[key]
-            # Forward of a transposed convolution is the input gradient of a convolution.
-            counts = (passes[1], passes[0], passes[2]) if transpose else passes
             work += flop * sum(counts)
             seconds += sum(count * cost for count, cost in zip(counts, costs, strict=True))
         results[name] = (work, seconds)
     return results
+
+
+def time_convolution(shape, kernel, strides, padding, dtype) -> tuple[float, list[float]]:
+    """GFLOP of one pass of a convolution, and the seconds of its three passes."""
+    import tensorflow as tf
+
+    x, w = tf.cast(tf.random.normal(shape), dtype), tf.cast(tf.random.normal(kernel), dtype)
+    if 2 * padding == kernel[0] - strides:
+        padding = "SAME"
+    else:
+        x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
+        padding = "VALID"
+    y = tf.nn.conv2d(x, w, strides, padding)
+    flop = 2e-9 * y.shape.num_elements() * w.shape[0] * w.shape[1] * w.shape[2]
+    options = {"strides": [1, strides, strides, 1], "padding": padding}
+    calls = [
+        lambda: tf.nn.conv2d(x, w, strides, padding),
+        lambda: tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=x.shape, filter=w, out_backprop=y, **options
+        ),
+        lambda: tf.raw_ops.Conv2DBackpropFilter(
+            input=x, filter_sizes=w.shape, out_backprop=y, **options
+        ),
+    ]
+    return flop, [fastest(tf.function(call)) for call in calls]
 
 
 def fastest(call: Callable, repeats: int = 5) -> float:
@@ -233,7 +274,7 @@ def pool_afterwards(layers):
             return fused(self, inputs)
         outputs = layers.convolve(inputs, tf.convert_to_tensor(self.kernel), 1, self.padding)
         outputs = tf.nn.avg_pool2d(outputs, 2, 2, "VALID")
-        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+        return layers.add_bias(outputs, self.bias, self.normalized)
 
     return call
 
@@ -263,12 +304,12 @@ CHOICES = (
 )
 
 
-def compare_choices(settings: dict, as_it_is: tuple, batch, steps: int) -> dict[str, float]:
+def compare_choices(settings: dict, as_it_is: Callable, batch, steps: int) -> dict[str, float]:
     """Time of a step without each choice, over that of the step as it is: medians, in turn."""
     ratios = {}
     for choice in CHOICES:
         with switched_off(choice):
-            gan, step = make_step(settings)
+            gan, step = make_step("gans.bicyclegan", "BicycleGAN", settings)
             if choice == "both flows in one call":
                 object.__setattr__(gan, "generator", OneFlowAtATime(gan.generator))
             step(batch)
@@ -276,7 +317,7 @@ def compare_choices(settings: dict, as_it_is: tuple, batch, steps: int) -> dict[
         pairs = []
         for _ in range(steps):
             times = []
-            for run in (step, as_it_is[1]):
+            for run in (step, as_it_is):
                 start = time.perf_counter()
                 run(batch)
                 times.append(time.perf_counter() - start)
