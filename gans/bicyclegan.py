@@ -103,7 +103,7 @@ def build_generator(
     fake_b = networks.unet(
         TileLatent()([image_a, z]) if latent_injection == "input" else image_a,
         z=z if latent_injection == "all" else None,
-        depth=depth or unet_depth(min(height, width)),
+        depth=depth or networks.unet_depth(min(height, width)),
         filters=filters,
         output_channels=photo_channels,
         norm=norm,
@@ -112,11 +112,6 @@ def build_generator(
         kernel_initializer=initializers.xavier_normal(init_gain),
     )
     return keras.Model([image_a, z], fake_b, name="generator")
-
-
-def unet_depth(size: int) -> int:
-    """Halvings that a side in pixels admits, at most 8: 8 for 256, 6 for 64, 5 for 96."""
-    return min(8, int(math.log2(size & -size)))
 
 
 def build_encoder(
@@ -270,11 +265,11 @@ class BicycleGAN(keras.Model):
             "latent_dim": latent_dim,
             "filters": generator_filters,
             "latent_injection": latent_injection,
-            "depth": unet_depth(image_size),
+            "depth": networks.unet_depth(image_size),
             "upsample": upsample,
             "dropout": dropout,
         }
-        self.size_multiple = 2 ** unet_depth(image_size)
+        self.size_multiple = 2 ** networks.unet_depth(image_size)
         self.generator = build_generator(image_size, **self.generator_options)
         self.encoder = build_encoder(
             image_size,

@@ -83,7 +83,7 @@ def build_generator(
     """Paints an image of one domain as one of the other (appendix 7.2).
 
     `(batch, size, size, input_channels)` to `(batch, size, size, output_channels)`, both in [-1,
-    1]. The ResNet halves the sides twice, the U-Net, pix2pix's, `unet_depth(image_size)` times.
+    1]. The ResNet halves the sides twice, the U-Net as often as `networks.unet_depth` says.
     """
     image = layers.Input((image_size, image_size, input_channels), name="image")
     options = {
@@ -97,13 +97,8 @@ def build_generator(
     if network == "resnet":
         fake = networks.resnet_generator(image, blocks=blocks, **options)
     else:
-        fake = networks.unet(image, depth=unet_depth(image_size), **options)
+        fake = networks.unet(image, depth=networks.unet_depth(image_size), **options)
     return keras.Model(image, fake, name=name)
-
-
-def unet_depth(size: int) -> int:
-    """Halvings that a side in pixels admits, at most 8: 8 for 256, 6 for 64, 5 for 96."""
-    return min(8, int(math.log2(size & -size)))
 
 
 def build_discriminator(
@@ -193,7 +188,7 @@ class CycleGAN(keras.Model):
         self.seed = seed
         # A seed has 64 streams of random draws; TensorFlow takes 32 bits.
         self.first_stream = 64 * seed % 2**31
-        self.size_multiple = 4 if generator == "resnet" else 2 ** unet_depth(image_size)
+        self.size_multiple = 4 if generator == "resnet" else 2 ** networks.unet_depth(image_size)
         options = {
             "network": generator,
             "blocks": blocks,

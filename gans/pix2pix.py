@@ -45,8 +45,6 @@ PRESETS = {
         "image_size": 64,
         "generator_filters": 16,
         "discriminator_filters": 16,
-        # In so few steps a transposed convolution does not unlearn its checkerboard.
-        "upsample": "resize",
         "learning_rate": 1e-3,
         "decay_epochs": 10,
     },
@@ -105,7 +103,7 @@ def build_generator(
     fake_b = networks.unet(
         image,
         z=z,
-        depth=unet_depth(image_size),
+        depth=networks.unet_depth(image_size),
         filters=filters,
         output_channels=photo_channels,
         norm=norm,
@@ -120,11 +118,6 @@ def build_generator(
         kernel_initializer=initializers.normal(init_stddev),
     )
     return keras.Model(inputs, fake_b, name="generator")
-
-
-def unet_depth(size: int) -> int:
-    """Halvings that a side in pixels admits, at most 8: 8 for 256, 6 for 64, 5 for 96."""
-    return min(8, int(math.log2(size & -size)))
 
 
 def build_discriminator(
@@ -227,7 +220,7 @@ class Pix2Pix(keras.Model):
         self.image_size = image_size
         self.image_channels = image_channels
         self.photo_channels = photo_channels
-        self.size_multiple = 2 ** unet_depth(image_size)
+        self.size_multiple = 2 ** networks.unet_depth(image_size)
         self.latent_dim = latent_dim
         self.varies_at_test = bool(latent_dim or (dropout and dropout_at_test))
         self.lambda_l1 = lambda_l1 if "l1" in loss else 0.0

@@ -18,6 +18,7 @@ a family takes 10 to 20 minutes with 3 seeds; `docs/experiments.md` shows what c
 
 import dataclasses
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -53,6 +54,8 @@ FAMILIES = {
             "discriminator_filters": 16,
             "latent_dim": 4,
             "latent_injection": "all",
+            "norm": "instance",
+            "upsample": "transpose",
             "dropout": 0.0,
             "learning_rate": 1e-3,
         },
@@ -204,13 +207,15 @@ def compare(
         debug: Show the traceback of an error.
     """
     command.check_at_least(1, seeds=seeds, epochs=epochs, workers=workers)
+    if data_dir and not Path(data_dir).is_dir():
+        raise cli.UsageError(f"--data_dir expects a folder. Received: {data_dir}")
     folder = Path(out or f"runs/compare/{family}")
     settings = resolve(family, data_dir, epochs)
     check(folder, settings)
     runs = plan(folder, settings, seeds)
     left = [run for run in runs if not run.is_measured]
     if dry_run:
-        print("\n".join(" ".join(run.words) for run in left))
+        print("\n".join(shlex.join(run.words) for run in left))
         return
     if not data_dir and left:
         # Here, not by the runs: two at a time would draw into one folder.
@@ -304,8 +309,9 @@ def plan(folder: Path, settings: dict, seeds: int) -> list[Run]:
             path = folder / f"{variant.replace(' ', '')}-seed-{seed}"
             given = {name: value for name, value in flags.items() if name != "gan"}
             given |= {"preset": "toy", **data, "run_dir": path, "seed": seed}
-            # One picture, at the end: there are enough of them.
+            # Of a dozen runs one picture and one checkpoint each are enough on the disk.
             given["sample_every"] = flags["epochs"] * flags["steps_per_epoch"]
+            given |= {"checkpoint_every": 1000, "keep_checkpoints": 1}
             script = Path(__file__).with_name(f"train_{flags['gan']}.py")
             words = (sys.executable, str(script), *(f"--{name}={v}" for name, v in given.items()))
             runs.append(Run(variant, seed, path, words))
@@ -323,24 +329,17 @@ def measure_all(runs: list[Run], family: str, debug: bool):
     import keras
 
     from gans.data.images import DataError
-    from gans.data.pairs import find_pairs, find_validation, load_pairs
+    from gans.data.pairs import find_pairs, find_validation
     from gans.training.restore import open_run
 
     measure, refer = MEASURED_BY[family]
     for run in tqdm(runs, desc="measured", unit="run", disable=None):
         keras.backend.clear_session()
         folder, settings, gan, step = open_run(run.folder)
-        sources = [settings["data_dir"], settings.get("data_dir_b")]
-
-        def load(find, gan=gan, sources=sources):
-            channels = gan.image_channels, gan.photo_channels
-            for source in filter(None, sources):
-                files = find(source)
-                indices = list(range(min(HELD_OUT, len(files))))
-                yield load_pairs(files, indices, gan.image_size, *channels)
-
+        sources = list(filter(None, [settings["data_dir"], settings.get("data_dir_b")]))
         with command.usage_errors(DataError):
-            held_out, trained = list(load(find_validation)), list(load(find_pairs))
+            held_out = [load_some(find_validation(source), gan) for source in sources]
+            trained = [load_some(find_pairs(source), gan) for source in sources]
         palette = read_palette(Path(sources[0]))
         values, cells = measure(gan, held_out, palette, SAMPLES.get(family, 1))
         seconds = training_seconds(folder.logs, step)
@@ -349,6 +348,14 @@ def measure_all(runs: list[Run], family: str, debug: bool):
         np.savez(run.folder / IMAGES, **cells)
         # Last: it tells that the run is measured.
         write_atomically(run.folder / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def load_some(files, gan) -> tuple[np.ndarray, np.ndarray]:
+    """The first `HELD_OUT` pairs, A and B `(n, size, size, channels)` in [-1, 1]."""
+    from gans.data.pairs import load_pairs
+
+    indices = list(range(min(HELD_OUT, len(files))))
+    return load_pairs(files, indices, gan.image_size, gan.image_channels, gan.photo_channels)
 
 
 def read_palette(source: Path) -> list[float] | None:

@@ -14,7 +14,6 @@ from gans.bicyclegan import (
     build_discriminator,
     build_encoder,
     build_generator,
-    unet_depth,
 )
 from gans.nn.layers import Conv2D
 
@@ -97,11 +96,6 @@ def test_each_number_of_z_changes_the_picture(where):
     for index in range(8):
         other = gan.translate(image, 3 * np.eye(8)[index : index + 1])
         assert np.abs(other - plain).mean() > 1e-3
-
-
-def test_depth_is_what_takes_the_shorter_side_to_one_pixel():
-    expected = {256: 8, 128: 7, 64: 6, 32: 5, 96: 5, 512: 8, 160: 5}
-    assert {size: unet_depth(size) for size in expected} == expected
     generator = build_generator((64, 128), image_channels=1, photo_channels=3, filters=2)
     assert [x.shape for x in generator.inputs] == [(None, 64, 128, 1), (None, 8)]
     assert generator.output.shape == (None, 64, 128, 3)

@@ -11,7 +11,6 @@ from gans.cyclegan import (
     CycleGAN,
     build_discriminator,
     build_generator,
-    unet_depth,
 )
 from gans.nn.layers import Conv2D
 
@@ -282,11 +281,6 @@ def test_generators_of_other_sizes_have_the_same_weights(generator, multiple):
         picture = images(1, 96, channels[0])
         expected = larger.translate(picture, direction)
         assert np.allclose(gan.generator_for(96, 96, direction)(picture), expected, atol=1e-5)
-
-
-def test_u_net_halves_as_often_as_the_size_admits():
-    expected = {256: 8, 128: 7, 64: 6, 32: 5, 96: 5, 512: 8, 160: 5}
-    assert {size: unet_depth(size) for size in expected} == expected
 
 
 @pytest.mark.parametrize(

@@ -330,9 +330,12 @@ def test_articles_generator_has_one_size(gan):
 
 def rows_of(columns, given=0.5, painted=0.5):
     """Two rows of a sample grid: fakes in columns 1 and 4, the rest with the given deviation."""
-    plain = np.zeros((4, 4, 3))
     deviations = [painted if column in (1, 4) else given for column in range(columns)]
-    return [[plain + sign * deviation for deviation in deviations] for sign in (-1, 1)]
+    channels = [1, 3, 1, 3, 1, 3]  # The domains need not have as many.
+    return [
+        [np.full((4, 4, n), sign * x) for x, n in zip(deviations, channels, strict=False)]
+        for sign in (-1, 1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -423,11 +426,11 @@ SIZES = "`image_size` must be a multiple of 16, from 32 on. Received: "
         ),
         (
             {"feature_matching": 0.5},
-            '`feature_matching` is for `recipe="official"`. Received: 0.5 with recipe="article"',
+            '`feature_matching` is for recipe="official". Received: 0.5 with "article"',
         ),
         (
             {"recipe": "official", "pool_size": 0},
-            '`pool_size` is for `recipe="article"`. Received: 0 with recipe="official"',
+            '`pool_size` is for recipe="article". Received: 0 with "official"',
         ),
         (
             {"objective": "recongan", "lambda_l2": 0.0},

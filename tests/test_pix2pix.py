@@ -20,7 +20,6 @@ from gans.pix2pix import (
     Pix2Pix,
     build_discriminator,
     build_generator,
-    unet_depth,
 )
 
 NARROW = {"image_size": 32, "generator_filters": 2, "discriminator_filters": 2}
@@ -189,11 +188,6 @@ def test_z_enters_the_down_layers_and_changes_the_picture(where, reached):
     for index in range(3):
         other = gan.generator([images(1), 3 * np.eye(3)[index : index + 1]])
         assert np.abs(other - plain).mean() > 1e-3
-
-
-def test_depth_is_what_takes_the_side_to_one_pixel():
-    expected = {256: 8, 128: 7, 64: 6, 32: 5, 96: 5, 512: 8, 160: 5}
-    assert {size: unet_depth(size) for size in expected} == expected
 
 
 @pytest.mark.parametrize("upsample", ["transpose", "resize"])

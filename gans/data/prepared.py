@@ -204,7 +204,9 @@ def open_prepared(name: str, tfds_dir: str | Path | None):
     name, _, version = name.partition(":")
     folder = root / name
     versions = [
-        path for path in folder.glob(version or "*.*.*") if (path / "dataset_info.json").is_file()
+        path
+        for path in folder.glob(version or "[0-9]*.[0-9]*.[0-9]*")
+        if (path / "dataset_info.json").is_file()
     ]
     if not versions:
         source = "gans/data/paired_images.py" if name.startswith("paired_images") else name

@@ -4,6 +4,8 @@ PatchGAN, encoders.
 Activations are layers of their own, in the place where the official code has them.
 """
 
+import math
+
 from keras import layers
 
 from gans.nn.layers import (
@@ -49,7 +51,8 @@ def unet(
         filters: channels of the first level.
         output_channels: channels of the result.
         norm: `"instance"`, `"batch"` or `"none"`; never on the image layers nor on the innermost
-            map, which is 1x1 where `size == 2 ** depth` and would be normalised to zero.
+            map, which is 1x1 where `size == 2 ** depth` and would be normalised to zero, nor with
+            `"resize"` on the next one.
         norm_at_test: statistics of batch normalisation at test, `"moving"` or `"batch"`.
         dropout: rate on some of the up layers of full width.
         dropout_levels: `"outer"`: the `depth - 5` after the innermost (`models/networks.py` of the
@@ -86,8 +89,12 @@ def unet(
         maps.append(x)
 
     for level in reversed(range(depth - 1)):
-        x = double(layers.ReLU()(x), widths[level], upsample, norm != "none", **options)
-        x = normalization(norm, norm_at_test)(x)
+        # A 1x1 map resized is constant, which a normalisation would make zero.
+        flat = upsample == "resize" and level == depth - 2
+        normalized = norm != "none" and not flat
+        x = double(layers.ReLU()(x), widths[level], upsample, normalized, **options)
+        if normalized:
+            x = normalization(norm, norm_at_test)(x)
         if dropout and level in dropped:
             x = Dropout(dropout, at_test=dropout_at_test)(x)
         if skips:
@@ -95,6 +102,11 @@ def unet(
     options["use_bias"] = True
     x = double(layers.ReLU()(x), output_channels, upsample, False, **options)
     return layers.Activation("tanh", dtype="float32")(x)
+
+
+def unet_depth(size: int) -> int:
+    """Halvings that a side in pixels admits, at most 8: 8 for 256, 6 for 64, 5 for 96."""
+    return min(8, int(math.log2(size & -size)))
 
 
 def double(x, channels, upsample, normalized, kernel_size=4, **options):

@@ -6,6 +6,7 @@ than one after the other with two threads.
 
 import dataclasses
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, description: str = "runs"):
 
 def _start(job: Job, environment: dict[str, str]) -> subprocess.Popen:
     with open(job.log, "ab") as log:
-        log.write(f"$ {' '.join(job.command)}\n".encode())
+        log.write(f"$ {shlex.join(job.command)}\n".encode())
         log.flush()
         # A group of its own: a terminal sends Ctrl-C to its whole group, and with the one that is
         # passed on a job would get two, the second of which ends it before it has saved.

@@ -240,3 +240,21 @@ def test_every_leak_is_a_fifth(function, options):
     assert leaks
     x = np.array([-1.0, 2.0], "float32")
     assert all(np.allclose(leak(x), [-0.2, 2.0]) for leak in leaks)
+
+
+def test_depth_is_what_takes_the_side_to_one_pixel():
+    expected = {256: 8, 128: 7, 64: 6, 32: 5, 96: 5, 512: 8, 160: 5}
+    assert {size: networks.unet_depth(size) for size in expected} == expected
+
+
+@pytest.mark.parametrize("upsample", ["transpose", "resize"])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_the_bottleneck_of_a_single_image_is_alive(norm, upsample):
+    image = keras.layers.Input((32, 32, 3))
+    unet = networks.unet(image, depth=5, filters=2, norm=norm, upsample=upsample)
+    network = keras.Model(image, unet)
+    innermost = [weight for weight in network.trainable_variables if "kernel" in weight.path][4]
+    with tf.GradientTape() as tape:
+        output = network(np.random.default_rng(0).normal(size=(1, 32, 32, 3)), training=True)
+        loss = tf.reduce_sum(output**2)
+    assert np.abs(tape.gradient(loss, innermost)).max() > 0

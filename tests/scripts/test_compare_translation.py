@@ -449,6 +449,7 @@ def test_data_without_a_palette_has_no_hues(script, toy_bags, tmp_path, palette)
     [
         ("--seeds=0", "--seeds expects at least 1. Received: 0"),
         ("--epochs=0", "--epochs expects at least 1. Received: 0"),
+        ("--data_dir=gone", "--data_dir expects a folder. Received: gone\n"),
         ("--workers=0", "--workers expects at least 1. Received: 0"),
         ("--seed=1", "unknown flag --seed; did you mean --seeds?"),
         ("--family=cyclegan", "--family expects one of 'bicyclegan', 'pix2pix_losses', "),

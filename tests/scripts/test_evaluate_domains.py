@@ -4,6 +4,8 @@ Runs are of untrained narrow networks: the numbers must be right, not good.
 """
 
 import json
+import shutil
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 
 from data_prep import toy_fashion
 from gans.cyclegan import CycleGAN
+from gans.data import pairs, prepared, unpaired
 from gans.discogan import DiscoGAN
 from gans.metrics.diversity import random_pair_distance
 from gans.metrics.hues import effective_hues, hue_carried
@@ -221,3 +224,36 @@ def test_grey_sketches_of_colour_photos_have_hues_to_count(evaluate, begun, toy_
 def test_grey_photos_have_none(evaluate, begun, toy_bags):
     folder, _ = begun(Pix2Pix, toy_bags, photo_channels=1)
     assert ("hues_per_sketch",) not in evaluate(folder, "--samples=2")
+
+
+def test_a_prepared_data_set_takes_the_place_of_folders(evaluate, begun, toy_bags, monkeypatch):
+    """With the true signatures, and what they would find, from the folder."""
+
+    def find_pairs(name, tfds_dir, split, direction):
+        assert (name, tfds_dir) == ("paired_images/custom", "/prepared")
+        if split == "held_out":
+            return pairs.find_validation(toy_bags, direction)
+        return pairs.find_pairs(toy_bags, split, direction)
+
+    def find_domains(name, tfds_dir, name_b, split, direction):
+        assert (name, tfds_dir, name_b) == ("paired_images/custom", "/prepared", None)
+        if split == "held_out":
+            return unpaired.find_validation(toy_bags, None, direction)
+        return unpaired.find_domains(toy_bags, None, split, direction)
+
+    for name, find in (("prepared_pairs", find_pairs), ("prepared_domains", find_domains)):
+        original = getattr(prepared, name)
+        monkeypatch.setattr(prepared, name, create_autospec(original, side_effect=find))
+    for kind in (Pix2Pix, CycleGAN):
+        folder, _ = begun(kind, toy_bags)
+        named = evaluate(folder, "--samples=2", "--metrics=sharpness,realism")
+        record = json.loads((folder / "config.json").read_text())
+        record["settings"] |= {"data_dir": None, "tfds": "paired_images/custom"}
+        record["settings"] |= {"tfds_dir": "/prepared", "tfds_b": None}
+        (folder / "config.json").write_text(json.dumps(record))
+        assert evaluate(folder, "--samples=2", "--metrics=sharpness,realism") == named
+        flags = ("--samples=2", f"--data_dir={toy_bags}", "--metrics=sharpness,realism")
+        assert evaluate(folder, *flags) == named
+        used = prepared.prepared_pairs if kind is Pix2Pix else prepared.prepared_domains
+        assert used.call_count == 2  # Held out and training, and not for the folder.
+        shutil.rmtree(folder)

@@ -16,7 +16,13 @@ from gans.pix2pix import Pix2Pix
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
-NARROW = {"image_size": 32, "generator_filters": 2, "discriminator_filters": 2}
+NARROW = {
+    "image_size": 32,
+    "image_channels": 3,
+    "photo_channels": 3,
+    "generator_filters": 2,
+    "discriminator_filters": 2,
+}
 
 
 @pytest.fixture
