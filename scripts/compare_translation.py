@@ -95,7 +95,7 @@ FAMILIES = {
         },
     },
     "cycle_ablation": {
-        "epochs": 8,
+        "epochs": 12,
         "steps_per_epoch": 250,
         "batch_size": 1,
         "half": "decay_epochs",
@@ -109,7 +109,7 @@ FAMILIES = {
         },
     },
     "discogan_ablation": {
-        "epochs": 12,
+        "epochs": 25,
         "steps_per_epoch": 60,
         "batch_size": 16,
         "half": "epoch_step",

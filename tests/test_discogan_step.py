@@ -222,14 +222,13 @@ def test_official_losses_are_those_of_the_official_code():
     unknown = {"recon_loss_a": 0.0, "recon_loss_b": 0.0}
     assert numbers(gan.train_step((A, B))) == pytest.approx(expected | unknown, rel=1e-4)
     expected = official_losses(gan)
-    generators = numbers(gan.train_step((A, B)))
-    assert generators == pytest.approx(expected, rel=1e-4)
-    numbers(gan.train_step((B, A)))
-    last = {name: float(gan.last_recon_losses[name[-1]]) for name in unknown}
-    assert last != {name: generators[name] for name in unknown}
-    # In the next turn of the discriminators the last ones are shown.
+    assert numbers(gan.train_step((A, B))) == pytest.approx(expected, rel=1e-4)
+    last = numbers(gan.train_step((B, A)))
+    # In their next turn the last ones are shown.
     shown = numbers(gan.train_step((A, B)))
-    assert {name: shown[name] for name in unknown} == last
+    assert int(gan.optimizer_discriminator.iterations) == 2
+    for name in unknown:
+        assert shown[name] == last[name] > 0
 
 
 @pytest.mark.parametrize(
