@@ -14,7 +14,8 @@ bag needs a shoe of its own, and what the two have in common, such as the colour
 
 What to expect. Nothing says *which* relation is discovered: one that exchanges red and blue on both
 ways comes back as well. `lambda_identity`, CycleGAN's identity loss, says it; it is on in `toy`
-only, where a shoe has the hue of its bag after 4 minutes. `article` takes 1.5 s a step on 2 cores.
+only: after 1200 steps 98 % of the shoes have the hue of their bag or the one next to it, without it
+39 %, which is chance. Shapes are soft. `article` takes 1.5 s a step on 2 cores.
 
 Differences from the paper
 - `article`: the chapter's listing as it is meant: no ReLU after every convolution (a default of
@@ -64,7 +65,13 @@ PRESETS = {
 # A|B pairs and B from the other. The official scripts take 500 a batch, and are stopped by hand.
 TRAINING = {
     "toy": {"batch_size": 16, "epochs": 40, "disjoint": False},
-    "article": {"batch_size": 64, "epochs": 200, "disjoint": False},
+    "article": {
+        "batch_size": 64,
+        "epochs": 200,
+        "disjoint": False,
+        "epoch": "smaller",
+        "images_per_epoch": 10_000,
+    },
     "paper": {"batch_size": 64, "epochs": 5000, "disjoint": True},
 }
 

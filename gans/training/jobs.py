@@ -1,7 +1,7 @@
 """Several commands at the same time, each a process with its share of the cores.
 
-A network of a few channels does not fill two cores: two runs of one thread each are done sooner
-than one after the other with two threads.
+For networks of a few channels, whose operations are too small to be shared among cores: runs side
+by side with a thread each, instead of one after the other with all of them.
 """
 
 import dataclasses

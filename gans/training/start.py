@@ -52,7 +52,8 @@ def train(
             `TRAINING`, or to what is there already.
         open_data: finds the data of the settings, which it may complete; gets a folder for its
             cache. Its `DataError` is the user's.
-        networks: attributes of the GAN that are written as `NAME.weights.h5` at the end.
+        networks: attributes of the GAN that are written as `NAME.weights.h5` at the end; None where
+            a setting does without one.
         progress: makes a Keras callback that reports instead of `fit`'s own line.
     """
     flags.check()
@@ -100,7 +101,8 @@ def train(
             profile=flags.profile,
             progress=progress and progress(),
         )
-        loop.save_networks(run, **{name: getattr(gan, name) for name in networks})
+        finished = {name: getattr(gan, name) for name in networks}
+        loop.save_networks(run, **{name: net for name, net in finished.items() if net is not None})
     print(f"samples: {picture}")
 
 
