@@ -65,13 +65,7 @@ PRESETS = {
 # A|B pairs and B from the other. The official scripts take 500 a batch, and are stopped by hand.
 TRAINING = {
     "toy": {"batch_size": 16, "epochs": 40, "disjoint": False},
-    "article": {
-        "batch_size": 64,
-        "epochs": 200,
-        "disjoint": False,
-        "epoch": "smaller",
-        "images_per_epoch": 10_000,
-    },
+    "article": {"batch_size": 64, "epochs": 200, "disjoint": False, "images_per_epoch": 10_000},
     "paper": {"batch_size": 64, "epochs": 5000, "disjoint": True},
 }
 

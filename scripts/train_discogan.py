@@ -56,7 +56,9 @@ def start_training(flags, images, domains, constructor, progress=None):
             settings["data_dir"] = toy_fashion.default_set(size)
             if domains.domains != "sketch2bag":
                 settings["data_dir_b"] = toy_fashion.default_set(size, "shoes")
-        return two_domains(settings, cache_dir, images.cache, images.parallel_calls)
+        return two_domains(
+            settings, cache_dir, images.cache, images.parallel_calls, epoch="smaller"
+        )
 
     start.train(
         DESCRIPTION,

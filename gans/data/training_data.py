@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -19,7 +19,7 @@ class TrainingData:
     """What `gans.training.start.train` takes images from.
 
     Attributes:
-        steps_per_epoch: steps that use each image once; of two domains, each of the larger one.
+        steps_per_epoch: steps that use each image once.
         images_per_step: real images of one domain that a step takes.
         fingerprint: size in bytes by name of every training file.
         preview: the batch that sample pictures are made of: images A and B `(n, size, size,
@@ -81,15 +81,19 @@ def paired(
 
 
 def two_domains(
-    settings: dict[str, Any], cache_dir: Path, cache: str, parallel_calls: int | None
+    settings: dict[str, Any],
+    cache_dir: Path,
+    cache: str,
+    parallel_calls: int | None,
+    epoch: Literal["larger", "smaller"] = "larger",
 ) -> TrainingData:
     """Two domains of the folder, the two folders or the prepared data set that the settings name.
 
     Args:
-        settings: of the run: as in `paired`, and data_dir_b or tfds_b, disjoint, epoch ("larger" or
-            "smaller": the domain that an epoch goes through) and images_per_epoch, at most that
-            many of it, or None.
+        settings: of the run: as in `paired`, and data_dir_b or tfds_b, disjoint, and where it is
+            there images_per_epoch, the most that an epoch takes of a domain.
         cache_dir, cache, parallel_calls: as in `gans.data.unpaired.unpaired_batches`.
+        epoch: the domain of which it takes each image once.
 
     Raises `DataError` for data that cannot be used.
     """
@@ -109,7 +113,6 @@ def two_domains(
     batch_size = settings["batch_size"]
     unpaired.check_enough(*domains, batch_size)
     limit = settings.get("images_per_epoch") or max(map(len, domains))
-    epoch = settings.get("epoch", "larger")
     lengths = [min(len(files), limit) for files in domains]
     channels = images["image_channels"], images["photo_channels"]
     return TrainingData(

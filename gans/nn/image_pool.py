@@ -25,7 +25,8 @@ class ImagePool(keras.layers.Layer):
     """
 
     def __init__(self, size: int, image_shape: tuple[int, int, int], **kwargs):
-        super().__init__(**kwargs)
+        # bfloat16 would take digits from what the discriminator compares.
+        super().__init__(autocast=False, **kwargs)
         if size < 0:
             raise ValueError(f"`size` must be at least 0. Received: {size}")
         self.size = size
