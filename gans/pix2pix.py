@@ -381,10 +381,12 @@ class Pix2Pix(keras.Model):
         One image at a time: the paper's batch of one, whose statistics are the image's own.
         """
         generator = self.generator_for(*images_a.shape[1:3])
+        # A graph paints the same pixels in a tenth of the time.
+        generator.jit_compile = False
         fakes = []
         for index in range(len(images_a)):
             inputs = self.generator_inputs(images_a[index : index + 1], 8 * seed + 4, index)
-            fakes.append(generator(inputs, training=False))
+            fakes.append(generator.predict_on_batch(inputs))
         return np.concatenate(fakes)
 
     def preview(self, batch: tuple[np.ndarray, np.ndarray], samples: int = 4) -> list[list]:

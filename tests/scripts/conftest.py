@@ -50,6 +50,9 @@ def run_script(load_script):
         command = getattr(module, commands.get(name, "train"))
         if hasattr(module, "DESCRIPTION"):
             command = cli.compose(command, module.DESCRIPTION)
+        if hasattr(module, "process_main"):
+            own = cli.compose(module.process_main, module.DESCRIPTION)
+            command = {None: command, "process_main": own}
         # Layers are numbered over the life of a process, and the numbers are saved.
         keras.backend.clear_session()
         with pytest.raises(SystemExit) as exit_, warnings.catch_warnings():
