@@ -46,7 +46,7 @@ PRESETS = {
         "generator_filters": 16,
         "discriminator_filters": 16,
         "learning_rate": 1e-3,
-        "decay_epochs": 10,
+        "decay_epochs": 8,
     },
     # The constructor's defaults are the article's numbers.
     "article": {},
@@ -61,7 +61,7 @@ PRESETS = {
 
 # What the training script takes where no flag says otherwise; 286 leaves room for a random crop.
 TRAINING = {
-    "toy": {"batch_size": 2, "epochs": 20},
+    "toy": {"batch_size": 2, "epochs": 16},
     "article": {"batch_size": 1, "epochs": 200},
     "paper": {"batch_size": 1, "epochs": 200, "load_size": 286},
     "paper_pytorch": {"batch_size": 1, "epochs": 200, "load_size": 286},

@@ -68,7 +68,7 @@ FAMILIES = {
         },
     },
     "pix2pix_losses": {
-        "epochs": 20,
+        "epochs": 14,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -82,7 +82,7 @@ FAMILIES = {
         },
     },
     "patch_sizes": {
-        "epochs": 20,
+        "epochs": 12,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -95,7 +95,7 @@ FAMILIES = {
         },
     },
     "cycle_ablation": {
-        "epochs": 12,
+        "epochs": 10,
         "steps_per_epoch": 250,
         "batch_size": 1,
         "half": "decay_epochs",
