@@ -39,7 +39,13 @@ from keras import layers
 from gans.nn import losses, optimizers
 from gans.nn.batching import in_chunks
 from gans.nn.image_pool import ImagePool
-from gans.nn.layers import BatchNormalization, Conv2D, Conv2DTranspose, normalization
+from gans.nn.layers import (
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    keeping_statistics,
+    normalization,
+)
 from gans.nn.networks import leaky_relu
 from gans.nn.settings import check_choices, check_range
 
@@ -392,10 +398,12 @@ class DiscoGAN(keras.Model):
                 # Equations 5 and 6: to be taken for real, and to lead back.
                 loss = losses.cross_entropy(way.discriminator(fake, training=True), 1.0)
                 if way.inverse is not None and self.lambda_l2:
-                    reconstruction = way.inverse(fake, training=True)
+                    with keeping_statistics(way.inverse):
+                        reconstruction = way.inverse(fake, training=True)
                     loss += self.lambda_l2 * losses.mean_squared(reconstruction, way.images)
                 if self.lambda_identity:
-                    same = way.generator(way.real, training=True)
+                    with keeping_statistics(way.generator):
+                        same = way.generator(way.real, training=True)
                     loss += self.lambda_identity * losses.mean_squared(same, way.real)
                 g_loss += loss  # Equation 7.
                 logs[f"g_loss_{way.source}2{way.target}"] = loss
@@ -458,7 +466,8 @@ class DiscoGAN(keras.Model):
                 loss = (1.0 - self.feature_matching) * judgement["gen_loss"]
                 loss += self.feature_matching * judgement["fm_loss"]
                 if way.inverse is not None:
-                    reconstruction = way.inverse(fake, training=True)
+                    with keeping_statistics(way.inverse):
+                        reconstruction = way.inverse(fake, training=True)
                     # Of values in [0, 1], where a squared error is a quarter of that in [-1, 1].
                     recon_loss = losses.mean_squared(reconstruction, way.images) / 4.0
                     loss = (1.0 - rate) * loss + rate * recon_loss

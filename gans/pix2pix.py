@@ -22,8 +22,8 @@ Differences from the paper
 - `article`: instance normalisation, which is the same in training and at test.
 - `paper` (Lua): G is judged by the D that was just updated, as section 3.3 has it. The Lua code
   compares D's output from before its update and sends the gradient through the D from after it, an
-  artefact of its buffers. It holds the biases of all convolutions at zero; here, as in PyTorch,
-  those that a normalisation would cancel do not exist, and the last layers and D's first have one.
+  artefact of its buffers. It holds the biases of all convolutions at zero; here, as in PyTorch, G
+  has one in its last convolution only, and D in its first and last.
 - `paper_pytorch`: none known. It and the paper's text halve D's loss, the Lua code only the figure
   that it prints. Adam divides such a factor out again, but for its epsilon.
 """
@@ -166,6 +166,7 @@ class Pix2Pix(keras.Model):
             others (PatchGAN), 286 (at 256x256 the whole image, ImageGAN).
         loss: l1 (no discriminator), gan (it sees B alone), cgan (it sees A beside B), or one of
             these plus L1.
+        gan_loss: cross_entropy (of the sigmoid; the paper), or least_squares (BicycleGAN's).
         norm: instance, batch or none.
         norm_at_test: What batch normalisation takes at test: the statistics of the image at hand
             (batch, the paper) or those gathered while training (moving).
@@ -199,6 +200,7 @@ class Pix2Pix(keras.Model):
         generator: Literal["unet", "encoder_decoder"] = "unet",
         patch: Literal[1, 16, 34, 70, 142, 286] = 70,
         loss: Literal["l1", "gan", "cgan", "l1+gan", "l1+cgan"] = "l1+cgan",
+        gan_loss: Literal["cross_entropy", "least_squares"] = "cross_entropy",
         norm: Literal["instance", "batch", "none"] = "instance",
         norm_at_test: Literal["batch", "moving"] = "batch",
         dropout: float = 0.5,
@@ -225,6 +227,10 @@ class Pix2Pix(keras.Model):
         self.varies_at_test = bool(latent_dim or (dropout and dropout_at_test))
         self.lambda_l1 = lambda_l1 if "l1" in loss else 0.0
         self.lambda_d = lambda_d
+        self.gan_loss = {
+            "cross_entropy": losses.cross_entropy,
+            "least_squares": losses.least_squares,
+        }[gan_loss]
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.decay_epochs = decay_epochs
@@ -329,15 +335,15 @@ class Pix2Pix(keras.Model):
         # Real and fake go through D apart: a batch normalisation over both would tell them apart.
         with tf.GradientTape() as tape_d:
             d_loss = self.lambda_d * (
-                losses.cross_entropy(self.discriminate(images_a, images_b), 1.0)
-                + losses.cross_entropy(self.discriminate(images_a, fake_b), 0.0)
+                self.gan_loss(self.discriminate(images_a, images_b), 1.0)
+                + self.gan_loss(self.discriminate(images_a, fake_b), 0.0)
             )
         gradients_d = tape_d.gradient(d_loss, self.discriminator.trainable_variables)
         self.optimizer_discriminator.apply(gradients_d, self.discriminator.trainable_variables)
 
         # The same tape goes on: G painted once, and D is another one now.
         with tape_g:
-            terms = {"gan_loss": losses.cross_entropy(self.discriminate(images_a, fake_b), 1.0)}
+            terms = {"gan_loss": self.gan_loss(self.discriminate(images_a, fake_b), 1.0)}
             if self.lambda_l1:
                 terms["l1_loss"] = self.lambda_l1 * losses.mean_absolute(images_b, fake_b)
             generator_loss = sum(terms.values())
@@ -415,9 +421,9 @@ class Pix2Pix(keras.Model):
         d_loss = losses.get("d_loss", math.inf) / self.lambda_d
         if d_loss < 0.05:
             warnings.append(
-                f"the discriminator's loss is {d_loss:.3f}, undecided is 1.386: it tells real from "
-                "fake at once, and its gradient leads the generator nowhere. If that lasts, lower "
-                "discriminator_filters or take a smaller patch"
+                f"the discriminator's loss is {d_loss:.3f}: it tells real from fake at once, and its "
+                "gradient leads the generator nowhere. If that lasts, lower discriminator_filters "
+                "or take a smaller patch"
             )
         photos, fakes = (np.stack([row[column] for row in rows]) for column in (1, 2))
         difference, real = (float(np.std(images, axis=0).mean()) for images in (fakes, photos))

@@ -7,7 +7,7 @@
     pix2pix_losses     L1, GAN, cGAN, L1+GAN, L1+cGAN: what each loss gives the picture
     patch_sizes        discriminators that see 1, 16, 34 and 70 pixels, the last the whole image
     cycle_ablation     CycleGAN with both cycles, one of them, none
-    discogan_ablation  GAN, GAN with reconstruction, DiscoGAN
+    discogan_ablation  GAN, GAN with reconstruction, DiscoGAN, DiscoGAN with identity loss
 
 A family's variants have the same data, networks, seeds and numbers of steps. Each run is a plain
 command of `scripts/train_*.py` in a folder of its own below --out, so that it goes on where it was
@@ -45,7 +45,7 @@ from gans.training.run_folder import write_atomically
 # "half" names the flag that takes half the epochs: the learning rate falls over the second half.
 FAMILIES = {
     "bicyclegan": {
-        "epochs": 18,
+        "epochs": 14,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -61,14 +61,17 @@ FAMILIES = {
         },
         "variants": {
             # BicycleGAN without what ties z: its weight of L1, a discriminator that sees B alone.
-            "pix2pix+noise": ("pix2pix", {"loss": "l1+gan", "lambda_l1": 10.0}),
+            "pix2pix+noise": (
+                "pix2pix",
+                {"loss": "l1+gan", "gan_loss": "least_squares", "lambda_l1": 10.0},
+            ),
             "cVAE-GAN": ("bicyclegan", {"objective": "cvae"}),
             "cLR-GAN": ("bicyclegan", {"objective": "clr"}),
             "BicycleGAN": ("bicyclegan", {"objective": "bicycle"}),
         },
     },
     "pix2pix_losses": {
-        "epochs": 14,
+        "epochs": 10,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -82,7 +85,7 @@ FAMILIES = {
         },
     },
     "patch_sizes": {
-        "epochs": 12,
+        "epochs": 10,
         "steps_per_epoch": 250,
         "batch_size": 2,
         "half": "decay_epochs",
@@ -95,7 +98,7 @@ FAMILIES = {
         },
     },
     "cycle_ablation": {
-        "epochs": 10,
+        "epochs": 8,
         "steps_per_epoch": 250,
         "batch_size": 1,
         "half": "decay_epochs",
@@ -109,7 +112,7 @@ FAMILIES = {
         },
     },
     "discogan_ablation": {
-        "epochs": 25,
+        "epochs": 20,
         "steps_per_epoch": 60,
         "batch_size": 16,
         "half": "epoch_step",
@@ -248,7 +251,7 @@ def compare(
 
 
 def resolve(family: str, data_dir: str | None, epochs: int | None) -> dict:
-    """What the runs of a family are made with, whatever their seeds."""
+    """What the runs of a family are made with, whatever their seeds; and the preset below that."""
     settings = FAMILIES[family]
     length = {"epochs": epochs or settings["epochs"]}
     length |= {name: settings[name] for name in ("steps_per_epoch", "batch_size")}
@@ -257,8 +260,14 @@ def resolve(family: str, data_dir: str | None, epochs: int | None) -> dict:
         variant: {"gan": gan, **length, **half, **settings["shared"], **flags}
         for variant, (gan, flags) in settings["variants"].items()
     }
-    data_dir = data_dir and str(Path(data_dir).resolve())
-    return {"family": family, "data_dir": data_dir, "variants": variants}
+    gans = {gan for gan, _ in settings["variants"].values()}
+    return {
+        "family": family,
+        "data_dir": data_dir and str(Path(data_dir).resolve()),
+        "variants": variants,
+        # A preset that was tuned meanwhile would make other runs of the same flags.
+        "presets": {gan: command.read_literal(f"gans.{gan}", "PRESETS")["toy"] for gan in gans},
+    }
 
 
 def check(folder: Path, settings: dict):

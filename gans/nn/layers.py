@@ -1,7 +1,9 @@
 """Layers that two or more GANs share. Images are NHWC; each layer equals a textbook operation, some
 are computed in a faster way."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import keras
@@ -304,6 +306,29 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def get_config(self):
         return super().get_config() | {"at_test": self.at_test}
+
+
+@contextlib.contextmanager
+def keeping_statistics(*networks: keras.Model) -> Iterator[None]:
+    """Calls inside train on the statistics of their batch and leave the moving ones as they are.
+
+    For images that a network gets in training only: what it is to paint at test is other images,
+    and a mean over both would fit neither.
+    """
+    layers = [
+        layer
+        for network in networks
+        for layer in network.layers
+        if isinstance(layer, BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 1.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def normalization(

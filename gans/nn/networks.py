@@ -92,7 +92,8 @@ def unet(
         # A 1x1 map resized is constant, which a normalisation would make zero.
         flat = upsample == "resize" and level == depth - 2
         normalized = norm != "none" and not flat
-        x = double(layers.ReLU()(x), widths[level], upsample, normalized, **options)
+        up = options | {"use_bias": use_bias or flat}
+        x = double(layers.ReLU()(x), widths[level], upsample, normalized, **up)
         if normalized:
             x = normalization(norm, norm_at_test)(x)
         if dropout and level in dropped:
