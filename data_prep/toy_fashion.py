@@ -243,6 +243,19 @@ def default_set(size: int, domain: str = "bags") -> str:
     return str(generate(Path("data") / name, size=size, domain=domain).resolve())
 
 
+def default_domains(size: int, domains: str) -> dict[str, str]:
+    """The `data_dir` and `data_dir_b` of two domains, drawn unless they are there.
+
+    Args:
+        size: Height and width in pixels, as in `generate`.
+        domains: "sketch2bag", which is one folder, or "bag2shoe".
+    """
+    folders = {"data_dir": default_set(size)}
+    if domains == "bag2shoe":
+        folders["data_dir_b"] = default_set(size, "shoes")
+    return folders
+
+
 def generate(
     out: str | os.PathLike,
     size: int = 64,

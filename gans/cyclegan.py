@@ -25,7 +25,8 @@ Differences from the paper
   and one for both discriminators, both generators before both discriminators, instance
   normalisation without scale and offset, load size 286. Biases before a normalisation, which it
   cancels, are never moved.
-- All: the identity loss is on, as in both codes; the paper has it for paintings only.
+- All: the identity loss is on, as in both codes; the paper has it for paintings only. Each domain
+  goes through permutations of its own; the official code draws B at random, with replacement.
 """
 
 import math
@@ -438,7 +439,7 @@ def check_settings(settings: dict):
     check_range(settings, (*weights, "decay_epochs"), 0)
     check_range(settings, ("dropout", "beta_1"), 0, below=1)
     size, generator = settings["image_size"], settings["generator"]
-    multiple = 4 if generator == "resnet" else 32
+    multiple = 4 if generator == "resnet" else 64 if settings["dropout"] else 32
     if size < 32 or size % multiple:
         raise ValueError(
             f"`image_size` must be a multiple of {multiple}, from 32 on, with generator="

@@ -20,15 +20,18 @@ only: after 1200 steps 98 % of the shoes have the hue of their bag or the one ne
 Differences from the paper
 - `article`: the chapter's listing as it is meant: no ReLU after every convolution (a default of
   contrib layers that it forgot to switch off), and the discriminators learn from the image history
-  that it fills and never feeds. Batch normalisation has a scale.
+  that it fills and never feeds. Batch normalisation has a scale, and epsilon 1e-5, not 1e-3.
+  TensorBoard has the chapter's names below `loss/`.
 - `paper`: the official code in today's PyTorch; in that of 2017 the initial scale of the batch
-  normalisation was uniform in [0, 1] and transposed convolutions began with other weights.
-- Both: at test the moving statistics normalise, so that a picture does not depend on its company;
-  the chapter and the official code always take those of the batch (`norm_at_test="batch"`).
+  normalisation was uniform in [0, 1] and transposed convolutions began with other weights. Edges
+  are taken as they are; the official code dilates them by a 3x3 square.
+- Both: at test the moving statistics normalise, those of the images that a generator paints at
+  test; the chapter and the official code take those of the batch (`norm_at_test="batch"`).
 - Both: biases before a normalisation, which cancels them, are left out.
 """
 
 import inspect
+import math
 from typing import Literal, NamedTuple
 
 import keras
@@ -62,8 +65,8 @@ PRESETS = {
         "learning_rate": 1e-3,
         "epoch_step": 20,
     },
-    # The constructor's defaults are the article's numbers.
-    "article": {},
+    # The constructor's defaults are the article's numbers, but for the rate, which they keep.
+    "article": {"epoch_step": 10},
     "paper": {"recipe": "official", "beta_2": 0.999, "weight_decay": 1e-5},
 }
 
@@ -174,16 +177,6 @@ def block(x, layer, filters, activation, norm, recipe, norm_at_test="moving", **
     return activation(normalize(x))
 
 
-def feature_matching_loss(real: list[tf.Tensor], fake: list[tf.Tensor]) -> tf.Tensor:
-    """Squared difference between the batch means of a discriminator's features, `(batch, height,
-    width, channels)` per layer: mean over the map, sum over the layers.
-    """
-    real, fake = (
-        [tf.reduce_mean(tf.cast(x, tf.float32), 0) for x in maps] for maps in (real, fake)
-    )
-    return tf.add_n([losses.mean_squared(*pair) for pair in zip(real, fake, strict=True)])
-
-
 class Direction(NamedTuple):
     """One of the two ways: images of one domain, their fakes in the other, and the way back."""
 
@@ -262,7 +255,7 @@ class DiscoGAN(keras.Model):
         beta_1: float = 0.5,
         beta_2: float = 0.99,
         weight_decay: float = 0.0,
-        epoch_step: int | None = 10,
+        epoch_step: int | None = None,
         seed: int = 0,
     ):
         super().__init__(name="discogan")
@@ -333,18 +326,13 @@ class DiscoGAN(keras.Model):
             epochs, steps_per_epoch: length of the run; needed where `epoch_step` is not None.
             run_eagerly: run each step without a graph, to debug it.
         """
-        learning_rate = self.learning_rate
+        decay_epochs = 0
         if self.epoch_step is not None:
-            if epochs is None or steps_per_epoch is None:
-                raise ValueError(
-                    "`epoch_step` needs `epochs` and `steps_per_epoch` in `compile`. "
-                    f"Received: epochs={epochs}, steps_per_epoch={steps_per_epoch}"
-                )
             # rate * (epochs - e) / (epochs - epoch_step) after e epochs: all of it at epoch_step.
-            decay_epochs = max(0, epochs - self.epoch_step - 1)
-            learning_rate = optimizers.decaying_rate(
-                learning_rate, decay_epochs, epochs, steps_per_epoch
-            )
+            decay_epochs = max(0, (epochs or math.inf) - self.epoch_step - 1)
+        learning_rate = optimizers.decaying_rate(
+            self.learning_rate, decay_epochs, epochs, steps_per_epoch
+        )
 
         def adam(variables):
             optimizer = optimizers.Adam(learning_rate, **self.adam_options)
@@ -353,7 +341,6 @@ class DiscoGAN(keras.Model):
 
         self.optimizer_generator = adam(self.generator_variables)
         self.optimizer_discriminator = adam(self.discriminator_variables)
-        # Without an optimizer Keras makes one of its own and saves it along.
         super().compile(
             optimizer=self.optimizer_generator, run_eagerly=run_eagerly, jit_compile=False
         )
@@ -382,6 +369,13 @@ class DiscoGAN(keras.Model):
             (tf.shape(images)[0], 2), tf.stack([2 * self.seed + stream, step])
         )
 
+    def lead_back(self, way: Direction, fake) -> tf.Tensor:
+        """The reconstruction from a fake. At test both generators get real images: their moving
+        statistics are of these alone, but for one that has no others to see.
+        """
+        with keeping_statistics(*[way.inverse] * (self.discriminator_a is not None)):
+            return way.inverse(fake, training=True)
+
     def train_article(self, batch):
         """One step of the generators, then one of the discriminators, on the same fakes.
 
@@ -398,8 +392,7 @@ class DiscoGAN(keras.Model):
                 # Equations 5 and 6: to be taken for real, and to lead back.
                 loss = losses.cross_entropy(way.discriminator(fake, training=True), 1.0)
                 if way.inverse is not None and self.lambda_l2:
-                    with keeping_statistics(way.inverse):
-                        reconstruction = way.inverse(fake, training=True)
+                    reconstruction = self.lead_back(way, fake)
                     loss += self.lambda_l2 * losses.mean_squared(reconstruction, way.images)
                 if self.lambda_identity:
                     with keeping_statistics(way.generator):
@@ -466,8 +459,7 @@ class DiscoGAN(keras.Model):
                 loss = (1.0 - self.feature_matching) * judgement["gen_loss"]
                 loss += self.feature_matching * judgement["fm_loss"]
                 if way.inverse is not None:
-                    with keeping_statistics(way.inverse):
-                        reconstruction = way.inverse(fake, training=True)
+                    reconstruction = self.lead_back(way, fake)
                     # Of values in [0, 1], where a squared error is a quarter of that in [-1, 1].
                     recon_loss = losses.mean_squared(reconstruction, way.images) / 4.0
                     loss = (1.0 - rate) * loss + rate * recon_loss
@@ -497,10 +489,10 @@ class DiscoGAN(keras.Model):
         own = self._generator(direction)
         if (height, width) == (self.image_size, self.image_size):
             return own
-        if self.size_multiple is None:
+        if self.size_multiple is None or height % 16 or width % 16:
             raise ValueError(
-                f"expected the size of training, {self.image_size}x{self.image_size}: the "
-                f"generator has a bottleneck. Received: {height}x{width}"
+                f"expected {self.image_size}x{self.image_size}, the one size of the article's "
+                f"bottleneck, or for the official one multiples of 16. Received: {height}x{width}"
             )
         generator = self._build_generator((height, width), direction)
         generator.set_weights(own.get_weights())
@@ -567,7 +559,7 @@ def judge(way: Direction, fake) -> dict[str, tf.Tensor]:
     fake_loss = losses.cross_entropy(fake_logit, 0.0)
     return {
         "gen_loss": losses.cross_entropy(fake_logit, 1.0),
-        "fm_loss": feature_matching_loss(real_features, fake_features),
+        "fm_loss": losses.feature_matching(real_features, fake_features),
         "dis_loss": 0.5 * real_loss + 0.5 * fake_loss,
     }
 

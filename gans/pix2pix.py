@@ -170,7 +170,7 @@ class Pix2Pix(keras.Model):
         norm: instance, batch or none.
         norm_at_test: What batch normalisation takes at test: the statistics of the image at hand
             (batch, the paper) or those gathered while training (moving).
-        dropout: Rate in three of the generator's up layers.
+        dropout: Rate in inner up layers of the generator: three at 256x256.
         dropout_levels: inner (the three innermost, Lua) or outer (one level further out, PyTorch).
         dropout_at_test: Drop values at test too, as the paper.
         latent_dim: Length of a random code z beside the sketch; 0: dropout is the only noise.
@@ -421,9 +421,9 @@ class Pix2Pix(keras.Model):
         d_loss = losses.get("d_loss", math.inf) / self.lambda_d
         if d_loss < 0.05:
             warnings.append(
-                f"the discriminator's loss is {d_loss:.3f}: it tells real from fake at once, and its "
-                "gradient leads the generator nowhere. If that lasts, lower discriminator_filters "
-                "or take a smaller patch"
+                f"the discriminator's loss is {d_loss:.3f}: it tells real from fake at once, and "
+                "its gradient leads the generator nowhere. If that lasts, lower "
+                "discriminator_filters or take a smaller patch"
             )
         photos, fakes = (np.stack([row[column] for row in rows]) for column in (1, 2))
         difference, real = (float(np.std(images, axis=0).mean()) for images in (fakes, photos))
@@ -445,6 +445,11 @@ def check_settings(settings: dict):
     check_range(settings, (*weights, "latent_dim", "decay_epochs"), 0)
     check_range(settings, ("dropout", "beta_1"), 0, below=1)
     size, patch = settings["image_size"], settings["patch"]
+    if settings["dropout"] and settings["dropout_levels"] == "outer" and size % 64:
+        raise ValueError(
+            '`image_size` must be a multiple of 64 for dropout in the "outer" levels. '
+            f"Received: {size}"
+        )
     # The last two convolutions, of stride 1, take a pixel each.
     smallest = 32 * math.ceil(3 * 2 ** PATCH_LAYERS[patch] / 32)
     if size < smallest or size % 32:

@@ -260,7 +260,7 @@ def resolve(family: str, data_dir: str | None, epochs: int | None) -> dict:
         variant: {"gan": gan, **length, **half, **settings["shared"], **flags}
         for variant, (gan, flags) in settings["variants"].items()
     }
-    gans = {gan for gan, _ in settings["variants"].values()}
+    gans = sorted({gan for gan, _ in settings["variants"].values()})
     return {
         "family": family,
         "data_dir": data_dir and str(Path(data_dir).resolve()),
@@ -349,7 +349,7 @@ def measure_all(runs: list[Run], family: str, debug: bool):
         with command.usage_errors(DataError):
             held_out = [load_some(find_validation(source), gan) for source in sources]
             trained = [load_some(find_pairs(source), gan) for source in sources]
-        palette = read_palette(Path(sources[0]))
+        palette = hues.read_palette(sources[0])
         values, cells = measure(gan, held_out, palette, SAMPLES.get(family, 1))
         seconds = training_seconds(folder.logs, step)
         values |= {} if seconds is None else {"seconds": seconds}
@@ -365,15 +365,6 @@ def load_some(files, gan) -> tuple[np.ndarray, np.ndarray]:
 
     indices = list(range(min(HELD_OUT, len(files))))
     return load_pairs(files, indices, gan.image_size, gan.image_channels, gan.photo_channels)
-
-
-def read_palette(source: Path) -> list[float] | None:
-    """The hues in degrees of toy fashion; None for other data, whose hues are not measured."""
-    try:
-        palette = json.loads((source / "palette.json").read_text(encoding="utf-8"))
-        return list(palette["hues"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def measure_pairs(gan, held_out, palette, samples: int) -> tuple[dict, dict]:

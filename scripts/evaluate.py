@@ -36,7 +36,13 @@ from tqdm import tqdm
 
 from gans.metrics.diversity import pairwise_distance, random_pair_distance
 from gans.metrics.errors import mean_absolute
-from gans.metrics.hues import effective_hues, hue_carried, hue_kept, hues_per_sketch
+from gans.metrics.hues import (
+    effective_hues,
+    hue_carried,
+    hue_kept,
+    hues_per_sketch,
+    read_palette,
+)
 from gans.metrics.latents import NO_INFORMATION, recovery_error
 from gans.metrics.masks import mask_iou
 from gans.metrics.realism import sliced_wasserstein
@@ -308,8 +314,8 @@ def evaluate(
         "colour": gan.photo_channels == 3
         and (gan.image_channels == 3 or not two_ways)
         and data.paints_photos,
-        "partners": data.data_dir_b is None,
-        "two photos": data.data_dir_b is not None,
+        "partners": data.second is None,
+        "two photos": data.second is not None,
     }
     chosen = choose(metrics, facts)
 
@@ -381,14 +387,17 @@ class HeldOut:
     @classmethod
     def of(cls, settings: dict, data_dir: str | None, data_dir_b: str | None) -> "HeldOut":
         """Of the images that the run was trained on, or of other folders; reads the palette."""
-        if data_dir_b and not settings.get("data_dir_b"):
+        second = settings.get("data_dir_b") or settings.get("tfds_b")
+        if data_dir and settings.get("tfds_b") and not data_dir_b:
+            raise cli.UsageError("--data_dir of this run expects --data_dir_b. Received: none")
+        if data_dir_b and not second:
             raise cli.UsageError(
                 f"--data_dir_b is for a run of two folders. Received: {data_dir_b} with a run of "
                 f"{settings.get('data_dir') or settings.get('tfds')}"
             )
         settings = dict(settings)
         if data_dir:
-            settings |= {"data_dir": data_dir, "tfds": None}
+            settings |= {"data_dir": data_dir, "tfds": None, "tfds_b": None}
         if data_dir_b:
             settings |= {"data_dir_b": data_dir_b}
         folders = (settings.get("data_dir"), settings.get("data_dir_b"))
@@ -397,14 +406,14 @@ class HeldOut:
         return cls(settings, palettes[0] if known else [])
 
     @property
-    def data_dir_b(self) -> str | None:
-        """The folder of the second domain's photos, or None: A and B are of one folder."""
-        return self.settings.get("data_dir_b")
+    def second(self) -> str | None:
+        """Where the second domain's photos are, or None: A and B are in one place."""
+        return self.settings.get("data_dir_b") or self.settings.get("tfds_b")
 
     @property
     def paints_photos(self) -> bool:
         """Whether B is a photo: not so where photos are made into sketches."""
-        return bool(self.data_dir_b) or self.settings.get("direction") != "b_to_a"
+        return bool(self.second) or self.settings.get("direction") != "b_to_a"
 
     def load(self, gan, two_ways: bool, count: int) -> dict[str, tuple[np.ndarray, ...]]:
         """By direction: at most `count` sources, the targets, and as many training images of the
@@ -455,15 +464,6 @@ class HeldOut:
         if split == "train":
             return unpaired.find_domains(*folders, split, direction)
         return unpaired.find_validation(*folders, direction)
-
-
-def read_palette(data_dir: Path) -> list[float]:
-    """The hues in degrees that `data_prep/toy_fashion.py` wrote beside its pictures, or none."""
-    try:
-        hues = json.loads((data_dir / "palette.json").read_text(encoding="utf-8"))["hues"]
-        return [float(degrees) for degrees in hues.values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
 
 
 if __name__ == "__main__":

@@ -29,9 +29,7 @@ def train(flags: Flags, images: ImageFlags, domains: DomainFlags, constructor: d
 
         if not (images.data_dir or images.tfds):
             size = settings["constructor"]["image_size"]
-            settings["data_dir"] = toy_fashion.default_set(size)
-            if domains.domains == "bag2shoe":
-                settings["data_dir_b"] = toy_fashion.default_set(size, "shoes")
+            settings |= toy_fashion.default_domains(size, domains.domains or "sketch2bag")
         return two_domains(settings, cache_dir, images.cache, images.parallel_calls)
 
     start.train(

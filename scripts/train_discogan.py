@@ -53,9 +53,7 @@ def start_training(flags, images, domains, constructor, progress=None):
 
         if not (images.data_dir or images.tfds):
             size = settings["constructor"]["image_size"]
-            settings["data_dir"] = toy_fashion.default_set(size)
-            if domains.domains != "sketch2bag":
-                settings["data_dir_b"] = toy_fashion.default_set(size, "shoes")
+            settings |= toy_fashion.default_domains(size, domains.domains or "bag2shoe")
         return two_domains(
             settings, cache_dir, images.cache, images.parallel_calls, epoch="smaller"
         )

@@ -175,8 +175,8 @@ def test_presets_build_and_train_a_step_at_their_real_size(preset):
 
 def test_presets_are_the_papers_and_the_articles_numbers():
     assert list(PRESETS) == list(TRAINING) == ["toy", "article", "paper"]
-    assert PRESETS["article"] == {}
-    article, paper = DiscoGAN(), DiscoGAN(**PRESETS["paper"])
+    assert PRESETS["article"] == {"epoch_step": 10}
+    article, paper = (DiscoGAN(**PRESETS[name]) for name in ("article", "paper"))
     assert (article.lambda_l2, article.lambda_identity, article.epoch_step) == (1.0, 0.0, 10)
     assert article.pool_a.size == article.pool_b.size == 50
     assert article.adam_options == {"beta_1": 0.5, "beta_2": 0.99, "l2": 0.0}
@@ -241,12 +241,12 @@ def test_learning_rate_of_short_runs(compiled, epochs, epoch_step, shares):
 
 def test_decay_needs_the_length_of_the_run():
     with pytest.raises(ValueError) as error:
-        narrow().compile(epochs=4)
+        narrow(epoch_step=1).compile(epochs=4)
     assert str(error.value) == (
-        "`epoch_step` needs `epochs` and `steps_per_epoch` in `compile`. "
+        "`decay_epochs` needs `epochs` and `steps_per_epoch` in `compile`. "
         "Received: epochs=4, steps_per_epoch=None"
     )
-    for gan in (narrow(epoch_step=None), narrow(recipe="official")):
+    for gan in (narrow(), narrow(recipe="official")):
         gan.compile()
         assert float(gan.optimizer_discriminator.learning_rate) == pytest.approx(2e-4)
 
@@ -321,7 +321,8 @@ def test_articles_generator_has_one_size(gan):
     with pytest.raises(ValueError) as error:
         gan.generator_for(64, 32)
     assert str(error.value) == (
-        "expected the size of training, 32x32: the generator has a bottleneck. Received: 64x32"
+        "expected 32x32, the one size of the article's bottleneck, or for the official one "
+        "multiples of 16. Received: 64x32"
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gans.discogan import DiscoGAN, feature_matching_loss
+from gans.discogan import DiscoGAN
+from gans.nn import losses
 from gans.training.checkpoints import Checkpoints
 
 SIZE, BATCH = 32, 3
@@ -191,7 +192,7 @@ def test_feature_matching_by_hand():
     fake = [np.reshape([0.0, 2.0], (2, 1, 1, 1)), np.reshape([3.0, 4.0, 3.0, 4.0], (2, 1, 2, 1))]
     expected = (2 - 1) ** 2 + (3**2 + 4**2) / 2
     assert match_features(real, fake) == expected
-    assert float(feature_matching_loss(real, fake)) == pytest.approx(expected)
+    assert float(losses.feature_matching(real, fake)) == pytest.approx(expected)
 
 
 def official_losses(gan):
@@ -346,7 +347,7 @@ class Counting:
 
     def __init__(self, network):
         self.network, self.calls = network, 0
-        self.trainable_variables = network.trainable_variables
+        self.trainable_variables, self.layers = network.trainable_variables, network.layers
 
     def __call__(self, inputs, training):
         assert training is True

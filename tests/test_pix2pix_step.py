@@ -467,3 +467,13 @@ def test_step_in_bfloat16(mixed_bfloat16):
     assert all(loss.dtype == np.float32 for loss in losses[0].values())
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.03)
+
+
+def test_least_squares_are_those_of_the_same_outputs():
+    gan = narrow(gan_loss="least_squares", loss="gan", norm="none", dropout=0.0, learning_rate=0.0)
+    fake = gan.generator(gan.training_inputs(PAIRS[0]), training=True)
+    real_map, fake_map = (gan.discriminator([x], training=True).numpy() for x in (PAIRS[1], fake))
+    found = gan.train_step(PAIRS)
+    expected = np.mean((real_map - 1.0) ** 2) + np.mean(fake_map**2)
+    assert float(found["d_loss"]) == pytest.approx(expected, rel=1e-5)
+    assert float(found["gan_loss"]) == pytest.approx(np.mean((fake_map - 1.0) ** 2), rel=1e-5)

@@ -176,8 +176,13 @@ def save_png(path: Path, image: np.ndarray):
 
 
 def grid(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
-    """Rows of images `(height, width, 1 or 3)` in [-1, 1] to one uint8 RGB picture."""
-    cells = [[to_uint8(image) for image in row] for row in rows]
+    """Rows of images `(height, width, channels)` in [-1, 1] to one uint8 RGB picture.
+
+    Of more than 3 channels the first 3 are shown, of 2 the first.
+    """
+    cells = [
+        [to_uint8(image[..., : 3 if image.shape[-1] >= 3 else 1]) for image in row] for row in rows
+    ]
     height = max(image.shape[0] for row in cells for image in row)
     width = max(image.shape[1] for row in cells for image in row)
     columns = max(len(row) for row in cells)

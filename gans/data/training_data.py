@@ -112,7 +112,7 @@ def two_domains(
         held_out = unpaired.find_validation(*folders, settings["direction"])
     batch_size = settings["batch_size"]
     unpaired.check_enough(*domains, batch_size)
-    limit = settings.get("images_per_epoch") or max(map(len, domains))
+    limit = max(settings.get("images_per_epoch") or max(map(len, domains)), batch_size)
     lengths = [min(len(files), limit) for files in domains]
     channels = images["image_channels"], images["photo_channels"]
     return TrainingData(

@@ -4,12 +4,26 @@ The palette and the rule are those of `data_prep/toy_fashion.py`, which finds th
 of its own pictures by it. Images are `(n, height, width, 3)` in [-1, 1].
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 ITEM_BRIGHTNESS = 217 / 255  # A pixel whose darkest channel is brighter belongs to the background.
 SATURATED = 0.25  # HSV saturation above which a pixel shows a hue.
 COLOURED_SHARE = 0.15  # An item with a smaller share of such pixels is neutral.
 NEUTRAL = -1
+
+
+def read_palette(data_dir: str | Path) -> list[float]:
+    """The hues in degrees that `data_prep/toy_fashion.py` wrote beside its pictures; of other data
+    none.
+    """
+    try:
+        palette = json.loads((Path(data_dir) / "palette.json").read_text(encoding="utf-8"))
+        return [float(degrees) for degrees in palette["hues"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def dominant_hues(images: np.ndarray, hues: list[float]) -> np.ndarray:

@@ -42,26 +42,33 @@ class ImagePool(keras.layers.Layer):
         """What the discriminator is to see.
 
         Args:
-            images: `(batch, height, width, channels)` float32, new; `batch` is static.
+            images: `(batch, height, width, channels)` float32, new.
             draws: `(batch, 2)` float32, uniform in [0, 1): whether to swap, and with which.
 
         Returns as many images of the same shape; no gradient passes.
         """
         if self.size == 0:
             return tf.stop_gradient(images)
-        stored, count, shown = self.images.value, self.count.value, []
-        for image, draw in zip(
-            tf.unstack(tf.stop_gradient(images)), tf.unstack(draws), strict=True
-        ):
-            filling = count < self.size
-            swap = ~filling & (draw[0] > 0.5)
-            slot = tf.where(filling, count, tf.cast(draw[1] * self.size, tf.int32))
-            # By index: the pool is large, and only one image of it is read and written.
-            old = tf.gather(stored, slot)
-            shown.append(tf.where(swap, old, image))
-            stored.scatter_nd_update([[slot]], [tf.where(swap | filling, image, old)])
-            count.assign_add(tf.cast(filling, tf.int32))
-        return tf.stack(shown)
+        # One after the other: the second image of a batch may meet the first.
+        return tf.map_fn(
+            self.show,
+            (tf.stop_gradient(images), draws),
+            fn_output_signature=tf.float32,
+            parallel_iterations=1,
+        )
+
+    def show(self, new):
+        """`call` for one image and its two draws."""
+        image, draw = new
+        stored, count = self.images.value, self.count.value
+        filling = count < self.size
+        swap = ~filling & (draw[0] > 0.5)
+        slot = tf.where(filling, count, tf.cast(draw[1] * self.size, tf.int32))
+        # By index: the pool is large, and only one image of it is read and written.
+        old = tf.gather(stored, slot)
+        stored.scatter_nd_update([[slot]], [tf.where(swap | filling, image, old)])
+        count.assign_add(tf.cast(filling, tf.int32))
+        return tf.where(swap, old, image)
 
     def get_config(self):
         return super().get_config() | {"size": self.size, "image_shape": self.image_shape}

@@ -64,3 +64,16 @@ def kl_from_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tens
     """
     terms = 1.0 + log_variance - tf.square(mean) - tf.exp(log_variance)
     return tf.reduce_mean(-0.5 * tf.reduce_sum(terms, axis=-1))
+
+
+def feature_matching(real: list[tf.Tensor], fake: list[tf.Tensor]) -> tf.Tensor:
+    """Squared difference between the batch means of a discriminator's features (Salimans et al.
+    2016, section 3.1), as DiscoGAN's official code has it: mean over the map, sum over the layers.
+
+    Args:
+        real, fake: per layer `(batch, height, width, channels)`.
+    """
+    real, fake = (
+        [tf.reduce_mean(tf.cast(x, tf.float32), 0) for x in maps] for maps in (real, fake)
+    )
+    return tf.add_n([mean_squared(*pair) for pair in zip(real, fake, strict=True)])

@@ -16,8 +16,8 @@ class Flags:
             and the GAN's name.
         preset: Whose numbers are taken where no flag says otherwise. Default: toy without data of
             yours, article with it.
-        epochs: Passes over the data; a preset's decay_epochs grow and shrink with them. Default:
-            the preset's.
+        epochs: Passes over the data; a preset's decay_epochs, not its epoch_step, grow and shrink
+            with them. Default: the preset's.
         steps_per_epoch: Default: as many as use each image once.
         batch_size: Images of each kind in a batch. Default: the preset's.
         seed: Of initial weights, order, crops and every random draw; the same seed gives the same
@@ -59,7 +59,9 @@ class Flags:
             "keep_checkpoints",
         )
         command.check_at_least(1, **{name: getattr(self, name) for name in names})
-        command.check_at_least(0, seed=self.seed)
+        if not 0 <= self.seed < 2**24:
+            # Each seed has some streams of 32-bit random numbers.
+            raise cli.UsageError(f"--seed expects 0 to 16777215. Received: {self.seed}")
         if self.profile and not 1 <= self.profile[0] <= self.profile[1]:
             raise cli.UsageError(
                 f"--profile expects first,last from 1 on. Received: {self.profile}"
@@ -148,6 +150,8 @@ class DomainFlags:
             raise cli.UsageError("--data_dir_b expects --data_dir. Received: no --data_dir")
         if self.tfds_b and not images.tfds:
             raise cli.UsageError("--tfds_b expects --tfds. Received: no --tfds")
+        if self.disjoint and (self.data_dir_b or self.tfds_b):
+            raise cli.UsageError("--disjoint expects pairs. Received: two sources")
         if self.domains and named:
             raise cli.UsageError(f"--domains is for toy fashion. Received: --domains and {named}")
 

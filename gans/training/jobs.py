@@ -42,7 +42,9 @@ class Job:
 
 def count_cores() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_jobs(jobs: Sequence[Job], workers: int, description: str = "runs"):

@@ -5,13 +5,12 @@ there: the file is data, and data must not choose what code is run.
 """
 
 import ast
-import importlib
 import importlib.util
 import re
 from pathlib import Path
 from typing import Any
 
-from gans.training import cli
+from gans.training import cli, command
 from gans.training.run_folder import RunFolder
 
 
@@ -22,21 +21,13 @@ def open_run(run_dir: str | Path) -> tuple[RunFolder, dict, Any, int]:
     Raises `UsageError` for a folder without a run or without a checkpoint, for one of a GAN that is
     not here, and for settings that this version cannot build.
     """
-    import keras
-
     from gans.training.checkpoints import Checkpoints
 
     run = RunFolder(run_dir)
     settings = run.read_config()
     name = gan_module(settings)
-    module = importlib.import_module(name)
-    (kind,) = (
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, keras.Model) and value.__module__ == name
-    )
     try:
-        gan = kind(**settings["constructor"])
+        gan = command.load_class(name, settings["model"])(**settings["constructor"])
     except (KeyError, TypeError, ValueError) as error:
         raise cli.UsageError(
             f"expected settings of {name}. Received: {run.config_file} ({error})"

@@ -81,6 +81,7 @@ def train(
         gan.compile(settings["epochs"], settings["steps_per_epoch"])
     # A constant rate does not know how long the run will be: it may be made longer.
     constant = isinstance(gan.optimizer.get_config()["learning_rate"], float)
+    settings["constant_rate"] = constant
     run.check(settings, command.FREE | ({"epochs"} if constant else set()))
     with run.locked(), command.usage_errors(DataError), data.naming_damage():
         run.begin(settings)
@@ -130,6 +131,10 @@ def resolve(
         # A shorter or longer run decays over the same share of it.
         model["decay_epochs"] = model["decay_epochs"] * flags.epochs // preset["epochs"]
     training = {"load_size": model["image_size"], **preset}
+    if "load_size" in preset:
+        # The share that a crop leaves, at whatever size.
+        size = description.presets[name].get("image_size", defaults["image_size"])
+        training["load_size"] = preset["load_size"] * model["image_size"] // size
     given = {
         "epochs": flags.epochs,
         "steps_per_epoch": flags.steps_per_epoch,

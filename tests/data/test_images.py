@@ -223,3 +223,11 @@ def test_open_image_leaves_the_pixels_to_pillow(tmp_path):
     path.write_bytes(stream.getvalue())
     with images.open_image(path) as image:
         assert np.array_equal(np.asarray(image), pixels)
+
+
+@pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (4, [0, 1, 2])])
+def test_a_picture_shows_the_first_channels_of_images_with_others(channels, shown):
+    image = np.stack([np.full((3, 3), -1.0 + 0.5 * c) for c in range(channels)], axis=-1)
+    picture = images.grid([[image]], gap=0)
+    assert picture.shape == (3, 3, 3)
+    assert picture[1, 1].tolist() == [round((0.5 * c) * 127.5) for c in shown]

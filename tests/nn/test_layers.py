@@ -483,3 +483,25 @@ def test_tile_latent_made_from_its_config():
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(copy) is layers.TileLatent
     assert copy.get_config() == layer.get_config()
+
+
+def test_statistics_are_kept_inside_and_move_outside():
+    image = keras.layers.Input((2, 2, 3))
+    network = keras.Model(image, layers.normalization("batch")(image))
+    x = np.random.default_rng(0).normal(3.0, 2.0, (4, 2, 2, 3)).astype("float32")
+    moving_mean = network.layers[1].moving_mean
+    with layers.keeping_statistics(network):
+        aside = network(x, training=True).numpy()
+    assert not moving_mean.numpy().any()
+    np.testing.assert_array_equal(network(x, training=True).numpy(), aside)
+    np.testing.assert_allclose(moving_mean, 0.1 * x.mean((0, 1, 2)), rtol=1e-5)
+    assert network.layers[1].momentum == 0.9
+
+
+def test_statistics_of_the_batch_at_test_are_those_of_training_and_move_nothing():
+    image = keras.layers.Input((2, 2, 3))
+    network = keras.Model(image, layers.normalization("batch", at_test="batch")(image))
+    x = np.random.default_rng(0).normal(3.0, 2.0, (4, 2, 2, 3)).astype("float32")
+    tested = network(x, training=False).numpy()
+    assert not network.layers[1].moving_mean.numpy().any()
+    np.testing.assert_allclose(network(x, training=True), tested, atol=1e-5)

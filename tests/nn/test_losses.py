@@ -83,3 +83,17 @@ def test_losses_of_bfloat16_outputs_are_added_up_in_float32():
     ]:
         assert loss.dtype == tf.float32
         assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_cross_entropy_in_numbers():
+    logits = tf.constant([[0.0, 2.0]])
+    # -log sigmoid(x) for real, -log(1 - sigmoid(x)) for fake.
+    real = (np.log(2.0) + np.log1p(np.exp(-2.0))) / 2
+    fake = (np.log(2.0) + np.log1p(np.exp(2.0))) / 2
+    assert float(losses.cross_entropy(logits, 1.0)) == pytest.approx(real)
+    assert float(losses.cross_entropy(logits, 0.0)) == pytest.approx(fake)
+    assert float(losses.cross_entropy([logits, logits], 1.0)) == pytest.approx(2 * real)
+
+
+def test_mean_squared_in_numbers():
+    assert float(losses.mean_squared(tf.constant([1.0, 4.0]), tf.constant([0.0, 2.0]))) == 2.5

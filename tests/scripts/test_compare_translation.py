@@ -432,10 +432,6 @@ def test_every_measure_has_its_meaning(script, toy_bags, palette):
 
 
 def test_data_without_a_palette_has_no_hues(script, toy_bags, tmp_path, palette):
-    assert script.read_palette(toy_bags) == palette
-    assert script.read_palette(tmp_path) is None
-    (tmp_path / "palette.json").write_text("[1]")
-    assert script.read_palette(tmp_path) is None
     pairs = tuple(halves(toy_bags / "val"))
     values, _ = script.measure_domains(Translator(pairs[1], pairs[1]), [pairs, pairs], None, 1)
     assert set(values) == {"shoe realism", "bag realism"}

@@ -396,7 +396,7 @@ def test_a_missing_data_folder_is_one_line_and_makes_no_folder(train, tmp_path, 
             (f"--{name}=0", f"--{name} expects at least 1. Received: 0")
             for name in ("sample_every", "checkpoint_every", "keep_checkpoints")
         ),
-        ("--seed=-1", "--seed expects at least 0. Received: -1"),
+        ("--seed=-1", "--seed expects 0 to 16777215. Received: -1"),
         ("--load_size=31", "--load_size expects at least the image size of 32. Received: 31"),
         (
             "--decay_epochs=3",

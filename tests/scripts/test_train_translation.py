@@ -171,6 +171,7 @@ def test_without_data_toy_fashion_is_drawn(
         (("--tfds=a",), "expected --data_dir or --tfds. Received: --data_dir={data} --tfds=a"),
         (("--tfds_b=a",), "--tfds_b expects --tfds. Received: no --tfds"),
         (("--generator=resnet", "--blocks=0"), "`blocks` must be in [1, 32). Received: 0"),
+        (("--seed=16777216",), "--seed expects 0 to 16777215. Received: 16777216"),
         (("--load_size=16",), "--load_size expects at least the image size of 32. Received: 16"),
         (("--image_channels=4",), None),
     ],
@@ -184,6 +185,13 @@ def test_what_contradicts_is_one_line_before_anything_is_made(
     if message:
         assert err == f"error: {message.format(data=toy_bags)}\n"
     assert os.listdir(tmp_path) == []
+
+
+def test_two_sources_have_no_partners_to_keep_apart(run_script, capsys, toy_bags):
+    folders = (f"--data_dir={toy_bags}", f"--data_dir_b={toy_bags}")
+    assert run_script("train_discogan", *folders, "--disjoint") == 2
+    expected = "error: --disjoint expects pairs. Received: two sources\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_a_second_folder_needs_the_first(run_script, capsys, toy_bags):
@@ -258,3 +266,34 @@ def test_a_prepared_data_set_gives_the_run_of_its_files(train, run_script, toy_b
     assert run_script("train_pix2pix", *flags) == 0
     metrics = (run / "metrics.jsonl").read_text()
     assert metrics == (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("script", ["train_bicyclegan", *SCRIPTS])
+def test_images_of_four_channels_are_trained_on_and_shown(run_script, tmp_path, script):
+    random = np.random.default_rng(0)
+    for domain, channels in (("A", 4), ("B", 3)):
+        for split in ("train", "val"):
+            folder = tmp_path / "data" / f"{split}{domain}"
+            folder.mkdir(parents=True)
+            for name in "abcd":
+                pixels = random.integers(0, 256, (32, 32, channels), np.uint8)
+                np.save(folder / f"{name}.npy", pixels)
+    flags = (*SHORT[1:4], "--batch_size=2", "--epochs=1", "--image_channels=4")
+    extra = {
+        "train_cyclegan": ("--lambda_identity=0",),
+        "train_bicyclegan": ("--encoder_filters=2",),
+    }
+    data = (f"--data_dir={tmp_path / 'data'}", f"--run_dir={tmp_path / 'run'}")
+    assert run_script(script, *data, *flags, *extra.get(script, ())) == 0
+    assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 1
+
+
+def test_the_size_before_the_crop_goes_with_the_size(run_script, capsys):
+    assert run_script("train_pix2pix", "--dry_run", "--preset=paper", "--image_size=128") == 0
+    assert json.loads(capsys.readouterr().out)["load_size"] == 143
+
+
+def test_a_falling_rate_does_not_become_a_constant_one(train, capsys):
+    assert train("train_pix2pix", "--decay_epochs=1") == 0
+    assert train("train_pix2pix", "--decay_epochs=0", "--epochs=3") == 2
+    assert "constant_rate False -> True" in capsys.readouterr().err
