@@ -275,6 +275,8 @@ def reseed(network: keras.Model, seed: int, step):
 class BatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation with PyTorch's numbers: epsilon 1e-5, momentum 0.9 (0.1 in its sense).
 
+    The moving variance is Keras', that of the batch itself; PyTorch's is n / (n - 1) times that.
+
     Args:
         at_test: what `training=False` normalises by: `"moving"` statistics, or those of the
             `"batch"` at hand, as pix2pix does at test; no call with `training=False` changes the
