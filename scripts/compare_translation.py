@@ -3,7 +3,7 @@
     python scripts/compare_translation.py                          # why BicycleGAN exists
     python scripts/compare_translation.py --family=pix2pix_losses  # or one of the others below
 
-    bicyclegan         pix2pix+noise, cVAE-GAN, cLR-GAN, BicycleGAN: who listens to z
+    bicyclegan         pix2pix+noise (twice), cVAE-GAN, cLR-GAN, BicycleGAN: who listens to z
     pix2pix_losses     L1, GAN, cGAN, L1+GAN, L1+cGAN: what each loss gives the picture
     patch_sizes        discriminators that see 1, 16, 34 and 70 pixels, the last the whole image
     cycle_ablation     CycleGAN with both cycles, one of them, none
@@ -60,8 +60,9 @@ FAMILIES = {
             "learning_rate": 1e-3,
         },
         "variants": {
-            # BicycleGAN without what ties z: its weight of L1, a discriminator that sees B alone.
-            "pix2pix+noise": (
+            # As pix2pix is, and with BicycleGAN's own weight of L1 and least squares.
+            "pix2pix+noise": ("pix2pix", {"loss": "l1+cgan", "lambda_l1": 100.0}),
+            "pix2pix+noise, L1 x 10": (
                 "pix2pix",
                 {"loss": "l1+gan", "gan_loss": "least_squares", "lambda_l1": 10.0},
             ),
