@@ -127,7 +127,10 @@ def translate(
     from tqdm import tqdm
 
     photos = [read_image(Path(path), channels[1], sizes["image_size"]) for path in style or ()]
-    images = {source: read_image(source, channels[0]) for source in sources}
+    for source in sources:
+        read_image(
+            source, channels[0]
+        )  # Before anything is painted; a folder may be large to keep.
     _, _, gan, _ = open_run(run_dir)
     if samples > 1 and takes == "seed" and not gan.varies_at_test:
         raise cli.UsageError(
@@ -145,7 +148,8 @@ def translate(
     }[takes]()
     fitted = fit or gan.size_multiple is None
 
-    for source, image in tqdm(images.items(), desc="images", disable=len(images) == 1):
+    for source in tqdm(sources, desc="images", disable=len(sources) == 1):
+        image = read_image(source, channels[0])
         painted = paint_fitted(gan, image, painter) if fitted else paint(gan, image, painter)
         write(targets[source], image, painted)
         print(targets[source].all[-1])
