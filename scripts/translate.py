@@ -128,9 +128,8 @@ def translate(
 
     photos = [read_image(Path(path), channels[1], sizes["image_size"]) for path in style or ()]
     for source in sources:
-        read_image(
-            source, channels[0]
-        )  # Before anything is painted; a folder may be large to keep.
+        # Before anything is painted; not kept, a folder may be larger than the memory.
+        read_image(source, channels[0])
     _, _, gan, _ = open_run(run_dir)
     if samples > 1 and takes == "seed" and not gan.varies_at_test:
         raise cli.UsageError(

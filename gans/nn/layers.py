@@ -369,10 +369,12 @@ def convolve_transpose(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     height, width, channels = inputs.shape[1:]
     size, _, filters, _ = kernel.shape
     if size == 3:
-        # "SAME" would cut the last row off, not the first.
+        # "SAME" cuts the last row off, not the first: mirrored it does. Cutting the result of
+        # "VALID" takes 1.3 times as long.
         shape = tf.shape(inputs)
-        whole = [shape[0], 2 * shape[1] + 1, 2 * shape[2] + 1, filters]
-        return tf.nn.conv2d_transpose(inputs, kernel, whole, 2, "VALID")[:, 1:, 1:]
+        doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]
+        mirrored = tf.reverse(inputs, [1, 2]), tf.reverse(kernel, [0, 1])
+        return tf.reverse(tf.nn.conv2d_transpose(*mirrored, doubled, 2, "SAME"), [1, 2])
     if height is None or width is None or not multiplies_matrices(height * width, kernel):
         shape = tf.shape(inputs)
         doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]

@@ -505,3 +505,34 @@ def test_statistics_of_the_batch_at_test_are_those_of_training_and_move_nothing(
     tested = network(x, training=False).numpy()
     assert not network.layers[1].moving_mean.numpy().any()
     np.testing.assert_allclose(network(x, training=True), tested, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_transposed_convolution_of_kernel_3_is_pytorchs_with_output_padding_1(size):
+    random = np.random.default_rng(0)
+    x, kernel = random.normal(size=(2, size, size, 3)), random.normal(size=(3, 3, 2, 3))
+    # Each pixel lays its 3x3 patch at twice its place; the first row and column are padding.
+    whole = np.zeros((2, 2 * size + 1, 2 * size + 1, 2))
+    for row in range(size):
+        for column in range(size):
+            patch = np.einsum("xyfc,nc->nxyf", kernel, x[:, row, column])
+            whole[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3] += patch
+    layer = layers.Conv2DTranspose(2, 3, use_bias=False)
+    layer.build((None, size, size, 3))
+    layer.kernel.assign(kernel)
+    np.testing.assert_allclose(layer(x.astype("float32")), whole[:, 1:, 1:], atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 5])
+def test_transposed_convolution_has_kernel_3_or_4(kernel_size):
+    with pytest.raises(ValueError, match="`kernel_size` must be 3 or 4"):
+        layers.Conv2DTranspose(2, kernel_size)
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.Conv2D(3, 4, use_bias=False), layers.Conv2DTranspose(3, use_bias=False)]
+)
+def test_without_a_bias_there_is_only_the_kernel(layer):
+    layer.build((None, 8, 8, 2))
+    assert [weight.name for weight in layer.weights] == ["kernel"]
+    assert layer.get_config()["use_bias"] is False

@@ -148,3 +148,13 @@ def test_adam_takes_the_rate_of_the_epoch_that_the_step_is_in():
     optimizer = Adam(LinearDecay(1.0, 1, 1, steps_per_epoch=2))
     path = adam_path(optimizer, np.ones((4, 1), "float32"))
     assert path[:, 0] == pytest.approx([-1, -2, -2.5, -3], rel=1e-5)
+
+
+def test_l2_is_added_to_the_gradient_before_the_moments():
+    weights = [keras.Variable([2.0, -3.0]), keras.Variable([2.0, -3.0])]
+    plain, decayed = Adam(0.1), Adam(0.1, l2=0.5)
+    gradient = np.array([0.3, 0.4], "float32")
+    plain.apply([tf.constant(gradient + 0.5 * weights[0].numpy())], [weights[0]])
+    decayed.apply([tf.constant(gradient)], [weights[1]])
+    np.testing.assert_allclose(weights[1].numpy(), weights[0].numpy(), rtol=1e-6)
+    assert decayed.get_config()["l2"] == 0.5
