@@ -99,7 +99,7 @@ FAMILIES = {
         },
     },
     "cycle_ablation": {
-        "epochs": 8,
+        "epochs": 6,
         "steps_per_epoch": 250,
         "batch_size": 1,
         "half": "decay_epochs",
@@ -113,7 +113,7 @@ FAMILIES = {
         },
     },
     "discogan_ablation": {
-        "epochs": 20,
+        "epochs": 16,
         "steps_per_epoch": 60,
         "batch_size": 16,
         "half": "epoch_step",

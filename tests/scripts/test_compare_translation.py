@@ -278,7 +278,7 @@ def test_the_error_of_a_training_command_is_shown(call, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("family", "differing"),
     [
-        ("bicyclegan", {"objective"}),
+        ("bicyclegan", {"objective", "loss", "gan_loss", "lambda_l1"}),
         ("pix2pix_losses", {"loss"}),
         ("patch_sizes", {"patch"}),
         ("cycle_ablation", {"cycle"}),
@@ -320,11 +320,12 @@ def test_pix2pix_with_noise_has_bicyclegans_networks(load_script, run_script, ca
         _, path, *flags = run.words
         run_script(Path(path).stem, *flags, "--dry_run")
         constructors.append(json.loads(capsys.readouterr().out)["constructor"])
-    pix2pix, *_, bicyclegan = constructors
+    own, pix2pix, *_, bicyclegan = constructors
     shared = pix2pix.keys() & bicyclegan.keys()
     assert {name for name in shared if pix2pix[name] != bicyclegan[name]} == set()
     assert {"latent_injection", "generator_filters", "norm", "upsample", "dropout"} <= shared
     assert pix2pix["lambda_l1"] == bicyclegan["lambda_image"]
+    assert (own["lambda_l1"], own["loss"], own["gan_loss"]) == (100.0, "l1+cgan", "cross_entropy")
     assert pix2pix["patch"] == 70
 
 

@@ -277,7 +277,7 @@ def test_epochs_may_not_grow_where_the_learning_rate_falls(train, tmp_path, caps
     assert train(*flags) == 0
     settings = json.loads(capsys.readouterr().out)
     with run.locked():
-        run.begin({**settings, "steps_per_epoch": 3})
+        run.begin({**settings, "steps_per_epoch": 3, "constant_rate": False})
     assert train("--epochs=4", "--decay_epochs=1") == 2
     assert "other settings: epochs 3 -> 4; give" in capsys.readouterr().err
 
