@@ -4,8 +4,8 @@
     python scripts/train_cyclegan.py --data_dir=data/monet2photo --preset=paper
 
 The first needs nothing: it draws toy fashion, whose sketches and bags it takes in different orders,
-and ends after MINUTES on 2 cores with a picture: A, its translation, its reconstruction, and the
-same for B. The same command given again goes on where the run stopped.
+and ends after 5 to 10 minutes on 2 cores with a picture: A, its translation, its reconstruction,
+and the same for B. The same command given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion

@@ -3,9 +3,9 @@
     python scripts/train_pix2pix.py
     python scripts/train_pix2pix.py --data_dir=data/facades --direction=b_to_a --preset=paper
 
-The first needs nothing: it draws toy fashion and ends after MINUTES on 2 cores with a picture of
-sketches in rows; columns the sketch, the photo, and samples that differ in the noise alone. The
-same command given again goes on where the run stopped.
+The first needs nothing: it draws toy fashion and ends after about 2 minutes on 2 cores with a
+picture of sketches in rows; columns the sketch, the photo, and samples that differ in the noise
+alone. The same command given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
