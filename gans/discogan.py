@@ -14,8 +14,8 @@ bag needs a shoe of its own, and what the two have in common, such as the colour
 
 What to expect. Nothing says *which* relation is discovered: one that exchanges red and blue on both
 ways comes back as well. `lambda_identity`, CycleGAN's identity loss, says it; it is on in `toy`
-only: after 1200 steps 98 % of the shoes have the hue of their bag or the one next to it, without it
-39 %, which is chance. Shapes are soft. `article` takes 1.5 s a step on 2 cores.
+only: after its 2,480 steps 92 % of the shoes have the hue of their bag or the one next to it;
+without it 45 %, chance being 38 %. Shapes are soft. `article` takes 1.5 s a step on 2 cores.
 
 Differences from the paper
 - `article`: the chapter's listing as it is meant: no ReLU after every convolution (a default of

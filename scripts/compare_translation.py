@@ -13,7 +13,7 @@ A family's variants have the same data, networks, seeds and numbers of steps. Ea
 command of `scripts/train_*.py` in a folder of its own below --out, so that it goes on where it was
 stopped; what is finished and measured is not done again. `table.md` and `table.csv` have the mean
 and deviation over the seeds, `picture.png` the same inputs translated by every variant. On 2 cores
-a family takes 10 to 20 minutes with 3 seeds; `docs/experiments.md` shows what comes of it.
+a family takes 9 to 18 minutes with 3 seeds; `docs/experiments.md` shows what comes of it.
 """
 
 import dataclasses
