@@ -482,3 +482,15 @@ def test_a_run_that_goes_on_ends_with_the_bytes_of_one_that_was_not_stopped(tmp_
     fill(other.pool_a, tf.zeros((SIZE, SIZE, 3)))
     run(other, range(3, 6))
     assert state(other) != expected[1]
+
+
+def test_moving_statistics_are_of_what_a_generator_gets_at_test():
+    stepped, alone = narrow(norm="batch"), narrow(norm="batch")
+    stepped.train_step((A, B))
+    for name, real in (("generator_ab", A), ("generator_ba", B)):
+        network = getattr(alone, name)
+        network(real, training=True)
+        found = getattr(stepped, name).non_trainable_variables
+        assert found
+        for variable, expected in zip(found, network.non_trainable_variables, strict=True):
+            np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6)

@@ -455,3 +455,18 @@ def test_fit_is_traced_once_and_its_steps_are_those_of_eager_mode(recipe):
         assert found == pytest.approx(wanted, rel=1e-3, abs=1e-5)
     turns = (int(gan.optimizer_discriminator.iterations), int(gan.optimizer_generator.iterations))
     assert turns == {"article": (6, 6), "official": (2, 4)}[recipe]
+
+
+@pytest.mark.parametrize("settings", [{"lambda_identity": 5.0}, {"recipe": "official"}])
+def test_moving_statistics_are_of_what_a_generator_gets_at_test(settings):
+    stepped, alone = narrow(**settings), narrow(**settings)
+    if "recipe" in settings:
+        stepped.iteration.assign(1)  # The generators' turn.
+    stepped.train_step((A, B))
+    for name, real in (("generator_ab", A), ("generator_ba", B)):
+        network = getattr(alone, name)
+        network(real, training=True)
+        found = getattr(stepped, name).non_trainable_variables
+        assert found
+        for variable, expected in zip(found, network.non_trainable_variables, strict=True):
+            np.testing.assert_array_equal(variable, expected)
