@@ -102,12 +102,12 @@ class Conv2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("gans")
 class Conv2DTranspose(keras.layers.Layer):
-    """Transposed convolution with stride 2, padding 1: doubles height and width.
+    """Transposed convolution with stride 2: doubles height and width.
 
     Args:
         filters: output channels.
-        kernel_size: 4, or 3 with an output padding of 1 (PyTorch's `ConvTranspose2d(3, stride=2,
-            padding=1, output_padding=1)`).
+        kernel_size: 4; or 3 or 5 with an output padding of 1, as PyTorch's `ConvTranspose2d(3,
+            stride=2, padding=1, output_padding=1)`; 5 has padding 2.
         normalized, use_bias: as in `Conv2D`.
         kernel_initializer: a Keras initializer or its name.
 
@@ -118,7 +118,7 @@ class Conv2DTranspose(keras.layers.Layer):
     def __init__(
         self,
         filters: int,
-        kernel_size: Literal[3, 4] = 4,
+        kernel_size: Literal[3, 4, 5] = 4,
         *,
         normalized: bool = False,
         use_bias: bool = True,
@@ -126,8 +126,8 @@ class Conv2DTranspose(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if kernel_size not in (3, 4):
-            raise ValueError(f"`kernel_size` must be 3 or 4. Received: {kernel_size}")
+        if kernel_size not in (3, 4, 5):
+            raise ValueError(f"`kernel_size` must be 3, 4 or 5. Received: {kernel_size}")
         self.filters = filters
         self.kernel_size = kernel_size
         self.normalized = normalized
@@ -334,16 +334,23 @@ def keeping_statistics(*networks: keras.Model) -> Iterator[None]:
 
 
 def normalization(
-    norm: Literal["instance", "batch", "none"], at_test: Literal["moving", "batch"] = "moving"
+    norm: Literal["instance", "batch", "layer", "none"],
+    at_test: Literal["moving", "batch"] = "moving",
 ) -> keras.layers.Layer:
-    """A new normalisation layer by name; `at_test` is that of `BatchNormalization`."""
+    """A new normalisation layer by name; `at_test` is that of `BatchNormalization`.
+
+    "layer" is that of WGAN-GP: one mean and deviation per sample, over all positions and channels,
+    scale and offset per channel (`tflib/ops/layernorm.py` of igul222/improved_wgan_training).
+    """
     if norm == "instance":
         return InstanceNormalization()
     if norm == "batch":
         return BatchNormalization(at_test, gamma_initializer=normal(mean=1.0))
+    if norm == "layer":
+        return keras.layers.GroupNormalization(groups=1, epsilon=1e-5)
     if norm == "none":
         return keras.layers.Identity()
-    raise ValueError(f'`norm` must be "instance", "batch" or "none". Received: {norm!r}')
+    raise ValueError(f'`norm` must be "instance", "batch", "layer" or "none". Received: {norm!r}')
 
 
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: int) -> tf.Tensor:
@@ -365,10 +372,10 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: int) -
 
 
 def convolve_transpose(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`tf.nn.conv2d_transpose` with stride 2, padding 1 that doubles the size, likewise."""
+    """`tf.nn.conv2d_transpose` with stride 2 that doubles the size, likewise."""
     height, width, channels = inputs.shape[1:]
     size, _, filters, _ = kernel.shape
-    if size == 3:
+    if size % 2:
         # "SAME" cuts the last row off, not the first: mirrored it does. Cutting the result of
         # "VALID" takes 1.3 times as long.
         shape = tf.shape(inputs)

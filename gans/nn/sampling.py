@@ -1,0 +1,139 @@
+"""What all GANs that begin with noise do outside of training: fixed latents, samples, judgements,
+sample grids, warnings. No loss and no step is here.
+"""
+
+import math
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gans.nn.batching import in_chunks
+from gans.nn.layers import reseed
+
+Latent = Literal["normal", "uniform"]
+
+GRID = 8  # Rows and columns of a sample grid.
+POINTS = 2500  # Samples of a picture of points, PacGAN's number.
+# A seed has this many streams of random draws: the GAN's own, then those of dropout.
+STREAMS = 64
+DROPOUT_STREAM = 16
+
+
+def seed_of(seed: int, stream: int, step) -> tf.Tensor:
+    """The seed of a stateless draw: int32 `(2,)`, another one for each seed, stream and step.
+
+    Args:
+        seed: of the run, below 2^24.
+        stream: 0 to 15, one for each kind of draw of a step.
+        step: an int or a scalar tensor.
+    """
+    return tf.stack([tf.constant(STREAMS * seed + stream), tf.cast(step, tf.int32)])
+
+
+def draw(latent: Latent, shape, seed) -> tf.Tensor:
+    """Noise, float32: standard normal, or uniform in [-1, 1)."""
+    if latent == "normal":
+        return tf.random.stateless_normal(shape, seed)
+    return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
+
+
+def reseed_dropout(network: keras.Model, seed: int, step):
+    """Makes the dropout masks of a network, called up to four times in a step, a function of (seed,
+    step).
+    """
+    # Each call moves the state on by one.
+    reseed(network, STREAMS * seed + DROPOUT_STREAM, 4 * tf.cast(step, tf.int32))
+
+
+class NoiseGAN(keras.Model):
+    """Samples from noise, and of labels where the GAN takes some.
+
+    A GAN that derives from this has attributes `data`, `image_size`, `latent_dim`, `latent`,
+    `label_dim` (0: no labels), `seed`, `generator`, and `discriminator` or `critic`, and may have
+    `packing`.
+    """
+
+    packing = 1
+
+    @property
+    def judge_network(self) -> keras.Model:
+        """The discriminator, or the critic."""
+        return self.discriminator if hasattr(self, "discriminator") else self.critic
+
+    def draw_latents(self, count: int, seed: int = 0) -> np.ndarray:
+        """Fixed noise outside training, `(count, latent_dim)` float32: a function of the seed.
+
+        The first n of more are the n of fewer.
+        """
+        # Steps count from 0 on.
+        return draw(self.latent, (count, self.latent_dim), tf.constant([seed, -1])).numpy()
+
+    def generate(self, z, labels=None) -> np.ndarray:
+        """Samples of noise `(n, latent_dim)`, and of labels `(n, label_dim)` where there are some.
+
+        Returns images `(n, image_size, image_size, channels)` in [-1, 1] or points `(n, 2)`.
+        Batch normalisation takes its moving statistics: a sample does not depend on its company.
+        """
+        values = (z,) if labels is None else (z, labels)
+        return self._in_chunks(
+            lambda *chunk: self.generator(chunk if len(chunk) > 1 else chunk[0], training=False),
+            *values,
+        )
+
+    def judge(self, samples, labels=None) -> np.ndarray:
+        """The discriminator's logits, or the critic's values, `(n,)`.
+
+        With packing, of packs that hold a sample several times.
+        """
+
+        def judge(*chunk):
+            chunk = [tf.repeat(value, self.packing, axis=0) for value in chunk]
+            chunk = chunk if len(chunk) > 1 else chunk[0]
+            return self.judge_network(chunk, training=False)[:, 0]
+
+        return self._in_chunks(judge, *((samples,) if labels is None else (samples, labels)))
+
+    def _in_chunks(self, function, *values) -> np.ndarray:
+        size = self.image_size if self.data == "images" else 8
+        return in_chunks(function, *values, image_size=size)
+
+    def preview(self, batch: tuple[np.ndarray, ...]) -> list:
+        """Rows of a sample grid at fixed latents.
+
+        Of points: 2500 samples `(n, 2)`, and judgements `(m,)` of the raster `(m, 2)` that `batch`
+        is.
+        """
+        if self.data == "points":
+            (raster,) = batch
+            return [self.generate(self.draw_latents(POINTS)), self.judge(raster)]
+        images = self.generate(self.draw_latents(GRID * GRID))
+        return [list(row) for row in np.split(images, GRID)]
+
+    def diagnose(self, losses: dict[str, float], rows: list) -> list[str]:
+        """Sentences about what all GANs are prone to: a discriminator that has won, samples that
+        are all the same; none while all is well.
+
+        Args:
+            losses: of the last step.
+            rows: from `preview`.
+        """
+        warnings = []
+        if self.optimizer_generator.iterations < 500:
+            return warnings  # Nothing is learned yet.
+        d_loss = losses.get("d_loss", math.inf)
+        if d_loss < 0.02:
+            warnings.append(
+                f"the discriminator's loss is {d_loss:.4f}: it tells real from fake at once, and "
+                "its gradient leads the generator nowhere. If that lasts, lower "
+                "discriminator_filters or learning_rate, or train WGAN-GP"
+            )
+        samples = rows[0] if self.data == "points" else np.stack(sum(rows, []))
+        spread = float(np.std(samples, axis=0).mean())
+        if len(samples) > 1 and spread < 0.01:
+            warnings.append(
+                f"the samples differ by {spread:.4f} on average: the generator makes one picture "
+                "of all noise. If that lasts, lower learning_rate, or try packing or WGAN-GP"
+            )
+        return warnings

@@ -1,0 +1,276 @@
+"""Networks from noise to samples and from samples to features that two or more GANs share: those of
+DCGAN, for images, and fully connected ones, for points and flattened images.
+
+All are functions of Keras tensors; activations are layers of their own.
+"""
+
+import math
+from typing import Literal
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from gans.nn import initializers
+from gans.nn.layers import Conv2D, Conv2DTranspose, Dropout, TileLatent, normalization
+
+Norm = Literal["batch", "layer", "none"]
+
+
+def doublings(image_size: int) -> int:
+    """How often the smallest map, of 4 to 7 pixels, is doubled: 4 for 64 and 96, 2 for 28.
+
+    Raises `ValueError` for a side that is not 4, 5, 6 or 7 times a power of two, from 8 on.
+    """
+    for count in range(1, 10):
+        side, rest = divmod(image_size, 2**count)
+        if rest == 0 and 4 <= side <= 7:
+            return count
+    raise ValueError(
+        "`image_size` must be 4, 5, 6 or 7 times a power of two, from 8 to 3584. "
+        f"Received: {image_size}"
+    )
+
+
+def activate(x, activation: Literal["relu", "leaky_relu"], slope: float = 0.2):
+    """ReLU, or leaky ReLU of a slope."""
+    if activation == "relu":
+        return layers.ReLU()(x)
+    return layers.LeakyReLU(negative_slope=slope)(x)
+
+
+def dcgan_generator(
+    z,
+    *,
+    image_size: int,
+    filters: int = 64,
+    output_channels: int = 3,
+    label=None,
+    kernel_size: Literal[4, 5] = 4,
+    dense_units: int = 0,
+    norm: Norm = "batch",
+    activation: Literal["relu", "leaky_relu"] = "relu",
+    init_stddev: float = 0.02,
+):
+    """Generator of DCGAN (Radford et al. 2016, figure 1): z is projected to a map of 4 to 7 pixels,
+    which transposed convolutions of stride 2 double up to the image.
+
+    Args:
+        z: `(batch, n)`.
+        image_size: side of the image; see `doublings`.
+        filters: channels before the image; twice as many on each smaller map.
+        output_channels: channels of the image.
+        label: optional `(batch, k)`, given to every layer: beside z, and as constant planes beside
+            every map (`mnist/train_cond_dcgan.py` of Newmu/dcgan_code).
+        kernel_size: 5 (the paper), or 4, whose halves overlap evenly.
+        dense_units: width of a layer before the projection; 0: none. InfoGAN has one of 1024.
+        norm: of every layer but the last.
+        activation: of every layer but the last.
+        init_stddev: deviation of the initial weights, around 0.
+
+    Returns `(batch, image_size, image_size, output_channels)` in [-1, 1], float32.
+    """
+
+    def with_label(x):
+        if label is None:
+            return x
+        return layers.Concatenate()([x, label]) if len(x.shape) == 2 else TileLatent()([x, label])
+
+    # A bias before a normalisation is taken out again.
+    options = {
+        "use_bias": norm == "none",
+        "kernel_initializer": initializers.normal(init_stddev),
+    }
+    levels = doublings(image_size)
+    side = image_size // 2**levels
+    x = z
+    if dense_units:
+        x = layers.Dense(dense_units, **options)(with_label(x))
+        x = activate(normalization(norm)(x), activation)
+    width = filters * 2 ** (levels - 1)
+    x = layers.Dense(side * side * width, **options)(with_label(x))
+    x = layers.Reshape((side, side, width))(x)
+    x = activate(normalization(norm)(x), activation)
+    for level in range(levels - 2, -1, -1):
+        x = Conv2DTranspose(filters * 2**level, kernel_size, **options)(with_label(x))
+        x = activate(normalization(norm)(x), activation)
+    options["use_bias"] = True
+    x = Conv2DTranspose(output_channels, kernel_size, **options)(with_label(x))
+    return layers.Activation("tanh", dtype="float32", name="image")(x)
+
+
+def dcgan_features(
+    image,
+    *,
+    filters: int = 64,
+    label=None,
+    kernel_size: Literal[4, 5] = 4,
+    norm: Norm = "batch",
+    activation: Literal["relu", "leaky_relu"] = "leaky_relu",
+    slope: float = 0.2,
+    init_stddev: float = 0.02,
+):
+    """DCGAN's discriminator up to its last map: convolutions of stride 2, down to 4 to 7 pixels.
+
+    Args:
+        image: `(batch, size, size, channels)`.
+        filters: channels of the first layer; twice as many on each smaller map.
+        label: optional `(batch, k)`, as constant planes beside the image and every map.
+        kernel_size, init_stddev: as in `dcgan_generator`.
+        norm: of every layer but the first, which sees the statistics of the pictures as they are.
+        activation, slope: of every layer.
+
+    Returns `(batch, side, side, filters * 2 ** (doublings - 1))`. The activations are the layers
+    named "features_0", "features_1", ...
+    """
+    x = image
+    for level in range(doublings(image.shape[1])):
+        normalized = norm != "none" and level > 0
+        x = Conv2D(
+            filters * 2**level,
+            kernel_size,
+            strides=2,
+            padding=(kernel_size - 1) // 2,
+            use_bias=not normalized,
+            kernel_initializer=initializers.normal(init_stddev),
+        )(x if label is None else TileLatent()([x, label]))
+        if normalized:
+            x = normalization(norm)(x)
+        if activation == "relu":
+            x = layers.ReLU(name=f"features_{level}")(x)
+        else:
+            x = layers.LeakyReLU(negative_slope=slope, name=f"features_{level}")(x)
+    return x
+
+
+def score(x, init_stddev: float = 0.02):
+    """One number per sample without activation, `(batch, 1)` float32, from a map or a vector."""
+    x = layers.Flatten()(x) if len(x.shape) > 2 else x
+    x = layers.Dense(1, kernel_initializer=initializers.normal(init_stddev))(x)
+    return layers.Activation("linear", dtype="float32", name="score")(x)
+
+
+def mlp(
+    x,
+    units: tuple[int, ...],
+    *,
+    norm: Norm = "none",
+    normalize_first: bool = True,
+    activation: Literal["relu", "leaky_relu", "maxout"] = "relu",
+    pieces: int = 5,
+    dropout: float = 0.0,
+    input_dropout: float = 0.0,
+    initializer=None,
+):
+    """Fully connected layers, each with its normalisation, activation and dropout.
+
+    Args:
+        x: `(batch, n)`.
+        units: width of each layer.
+        norm: of every layer, but for the first without `normalize_first`.
+        activation: of every layer; leaky ReLU has slope 0.2.
+        pieces: of maxout.
+        dropout: rate after every layer.
+        input_dropout: rate before the first.
+        initializer: of the weights; default N(0, 0.02).
+
+    Returns `(batch, units[-1])`.
+    """
+    initializer = initializer or initializers.normal(0.02)
+    if input_dropout:
+        x = Dropout(input_dropout)(x)
+    for index, width in enumerate(units):
+        normalized = norm != "none" and (normalize_first or index > 0)
+        options = {"use_bias": not normalized, "kernel_initializer": initializer}
+        x = layers.Dense(width * pieces if activation == "maxout" else width, **options)(x)
+        if normalized:
+            x = normalization(norm)(x)
+        x = Maxout(pieces)(x) if activation == "maxout" else activate(x, activation)
+        if dropout:
+            x = Dropout(dropout)(x)
+    return x
+
+
+@keras.saving.register_keras_serializable("gans")
+class Maxout(layers.Layer):
+    """The largest of `pieces` numbers (Goodfellow et al. 2013, arXiv:1302.4389).
+
+    `(batch, pieces * units)` to `(batch, units)`; the pieces of a unit are `units` apart.
+    """
+
+    def __init__(self, pieces: int = 5, **kwargs):
+        super().__init__(**kwargs)
+        self.pieces = pieces
+
+    def call(self, inputs):
+        parts = tf.split(inputs, self.pieces, axis=-1)
+        largest = parts[0]
+        for part in parts[1:]:
+            largest = tf.maximum(largest, part)
+        return largest
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // self.pieces)
+
+    def get_config(self):
+        return super().get_config() | {"pieces": self.pieces}
+
+
+@keras.saving.register_keras_serializable("gans")
+class Pack(layers.Layer):
+    """Joins `size` samples that follow each other along their last axis, so that a discriminator
+    judges them together (PacGAN, Lin et al. 2018, arXiv:1712.04086, section 2).
+
+    `(size * n, ..., channels)` to `(n, ..., size * channels)`. A sample that repeats another is
+    as real as that one; a pack full of repetitions is not.
+    """
+
+    def __init__(self, size: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, inputs):
+        if self.size == 1:
+            return inputs
+        packs = tf.reshape(inputs, [-1, self.size, *inputs.shape[1:]])
+        return tf.concat([packs[:, place] for place in range(self.size)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:-1], input_shape[-1] * self.size)
+
+    def get_config(self):
+        return super().get_config() | {"size": self.size}
+
+
+def images_of(x, image_size: int, channels: int):
+    """A vector as an image: `(batch, n)` to `(batch, image_size, image_size, channels)` in [-1, 1],
+    float32, by a dense layer and tanh.
+    """
+    x = layers.Dense(
+        math.prod((image_size, image_size, channels)), kernel_initializer=initializers.normal()
+    )(x)
+    x = layers.Reshape((image_size, image_size, channels))(x)
+    return layers.Activation("tanh", dtype="float32", name="image")(x)
+
+
+def points_of(x, kernel_initializer=None):
+    """A vector as a point of the plane: `(batch, n)` to `(batch, 2)`, float32."""
+    x = layers.Dense(2, kernel_initializer=kernel_initializer or initializers.normal())(x)
+    return layers.Activation("linear", dtype="float32", name="point")(x)
+
+
+def pooled_fields(maps: tf.Tensor, fields: int) -> tf.Tensor:
+    """The largest value in each of `fields` x `fields` equal parts of a map, in one row.
+
+    `(batch, side, side, channels)` to `(batch, fields * fields * channels)`. Of sides that do not
+    divide evenly the parts overlap by a pixel.
+    """
+    side = maps.shape[1]
+    size = -(-side // fields)
+    starts = [round(i * (side - size) / (fields - 1)) for i in range(fields)]
+    parts = [
+        tf.reduce_max(maps[:, top : top + size, left : left + size], axis=[1, 2])
+        for top in starts
+        for left in starts
+    ]
+    return tf.concat(parts, axis=-1)
