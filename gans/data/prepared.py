@@ -1,10 +1,12 @@
 """Data sets that TensorFlow Datasets has prepared, in place of folders of images.
 
-Pairs of `gans.data.paired_images`, which has features `image_a` and `image_b`, and unpaired ones
-of `cycle_gan`, which has splits `trainA` and `trainB` with a feature `image`. Only what is on the
-disk is read; nothing is downloaded. Needs `pip install gans[tfds]`.
+Pairs of `gans.data.paired_images`, which has features `image_a` and `image_b`, unpaired ones of
+`cycle_gan`, which has splits `trainA` and `trainB` with a feature `image`, and single ones, with
+labels, of any set with a feature `image`, such as MNIST. Only what is on the disk is read; nothing
+is downloaded. Needs `pip install gans[tfds]`.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterable, Iterator
@@ -16,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data.images import DataError
+from gans.data.labels import one_hot
 from gans.data.pairs import Direction
-from gans.data.stream import decode_image, resize
+from gans.data.stream import central_square, decode_image, resize
 
 # Given as a split: the first that a set has of those after it.
 HELD_OUT = "held_out"
@@ -57,7 +60,8 @@ class PreparedImages:
         if "name" not in self.builder.info.features:
             return [f"{self.split}/{place:08}" for place in range(self._info.num_examples)]
         names = self._read().map(lambda example: example["name"])
-        return [name.decode() for name in names.as_numpy_iterator()]
+        with self._naming_records():
+            return [name.decode() for name in names.as_numpy_iterator()]
 
     @property
     def _info(self):
@@ -95,7 +99,7 @@ class PreparedImages:
 
         def decode(index, example):
             images = [
-                resize(decode_image(example[name], channels), size)
+                resize(self._cut(decode_image(example[name], channels)), size)
                 for name, channels in zip(self.features, self.channels, strict=True)
             ]
             return index, tf.concat(images, axis=-1)
@@ -104,10 +108,25 @@ class PreparedImages:
         elements = examples.filter(lambda index, _: index >= 0).map(
             decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-        yield from elements.take(len(wanted)).as_numpy_iterator()
+        with self._naming_records():
+            yield from elements.take(len(wanted)).as_numpy_iterator()
 
     def damage_report(self) -> None:
         """No file of an image of its own could be named."""
+
+    def _cut(self, image) -> tf.Tensor:
+        """What of a decoded image is the image."""
+        return image
+
+    @contextlib.contextmanager
+    def _naming_records(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.DataLossError as error:
+            raise DataError(
+                f"expected records that are whole in {self.builder.data_dir}. "
+                f"Received: {' '.join(error.message.split())[:200]}"
+            ) from None
 
     def _read(self) -> tf.data.Dataset:
         """All examples in the order in which they are stored, their images encoded."""
@@ -123,6 +142,95 @@ class PreparedImages:
             # One file after the other: the order is the same at each reading.
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
             decoders={name: tfds.decode.SkipDecoding() for name in images},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSingles(PreparedImages):
+    """Single images of one split, the largest square in the middle of each, with their labels.
+
+    Attributes:
+        labelled: whether there are labels: the classes of a feature `label`, or the booleans of a
+            feature `attributes` that hold.
+    """
+
+    labelled: bool = False
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Classes, in their order, or attributes, sorted."""
+        if not self.labelled:
+            return ()
+        features = self.builder.info.features
+        if "label" in features:
+            return tuple(features["label"].names)
+        return tuple(sorted(features["attributes"]))
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray | None:
+        """Float32 `(n, k)`, or None."""
+        if not self.labelled:
+            return None
+        names = self.label_names
+        if "label" in self.builder.info.features:
+            examples = self._read().map(lambda example: example["label"])
+        else:
+            examples = self._read().map(
+                lambda example: tf.stack([example["attributes"][name] for name in names])
+            )
+        with self._naming_records():
+            stored = np.concatenate(list(examples.batch(1024).as_numpy_iterator()))
+        order = sorted(range(len(stored)), key=self._stored_names.__getitem__)
+        stored = stored[order][self.first : self.end]
+        if stored.ndim == 2:
+            return stored.astype(np.float32)
+        # A test set whose classes are kept secret has -1.
+        if stored.min() < 0:
+            raise DataError(
+                f"expected labels in the split {self.split} of {self.builder.info.full_name}. "
+                f"Received: class {stored.min()}"
+            )
+        return one_hot(stored, len(names))
+
+    def _cut(self, image) -> tf.Tensor:
+        return central_square(image)
+
+    def identity(self) -> list:
+        """What tells two caches apart, beside the size of the images."""
+        return ["square", *super().identity()]
+
+
+def prepared_images(
+    name: str, tfds_dir: str | Path | None = None, split: str = "train", labelled: bool = False
+) -> PreparedSingles:
+    """The single images of one split, for `gans.data.labelled.labelled_batches`.
+
+    Args:
+        name: of a set with a feature `image`; a version may follow after a colon.
+        tfds_dir: folder that `tfds build` wrote to. Default: TensorFlow Datasets' own.
+        split: of the set; `HELD_OUT` as in `prepared_pairs`.
+        labelled: labels are needed.
+
+    Raises `DataError`, one line, where the set is not prepared or has no such split, images or
+    labels.
+    """
+    builder = open_prepared(name, tfds_dir)
+    features = _features(builder, name, "image")
+    if labelled:
+        _check_labels(builder, name)
+    return PreparedSingles(builder, _find_split(builder, name, split), features, labelled=labelled)
+
+
+def _check_labels(builder, name: str):
+    features, kinds = dict(builder.info.features.items()), import_tfds().features
+    attributes = features.get("attributes")
+    booleans = isinstance(attributes, kinds.FeaturesDict) and all(
+        feature.np_dtype == np.bool_ and not feature.shape for feature in attributes.values()
+    )
+    if not isinstance(features.get("label"), kinds.ClassLabel) and not booleans:
+        raise DataError(
+            f"expected a class `label` or boolean `attributes` in {name}. "
+            f"Received: {', '.join(sorted(features))}"
         )
 
 

@@ -1,17 +1,25 @@
-"""From a run's settings to the images that it trains on: pairs, or two domains."""
+"""From a run's settings to what it trains on: pairs, two domains, single images or points."""
 
 import contextlib
 import dataclasses
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
-from gans.data import pairs, prepared, unpaired
-from gans.data.stream import naming_damage
+from gans.data import arrays, datasets, pairs, prepared, unpaired
+from gans.data import labelled as single
+from gans.data.images import DataError, grid
+from gans.data.stream import Source, naming_damage
 
 PREVIEWS = 8  # Rows of a sample grid.
+SINGLE_PREVIEWS = 64
+# Of stacked digits, as many as PacGAN (arXiv 1712.04086, section 4.2) trains on.
+STACKED_IMAGES = 128_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +31,12 @@ class TrainingData:
         images_per_step: real images of one domain that a step takes.
         fingerprint: size in bytes by name of every training file.
         preview: the batch that sample pictures are made of: images A and B `(n, size, size,
-            channels)` in [-1, 1].
+            channels)` in [-1, 1]; of single images one such array, and where they have labels those
+            `(n, k)`.
         batches: the endless stream of batches from a given step on.
         naming_damage: context that names the damaged file where an image does not decode.
+        draw: makes of what the GAN's `preview` returns a picture, uint8 `(height, width, 3)`.
+        animate: whether the pictures become a film at the end.
     """
 
     steps_per_epoch: int
@@ -34,6 +45,8 @@ class TrainingData:
     preview: tuple
     batches: Callable[[int], tf.data.Dataset]
     naming_damage: Callable[[], contextlib.AbstractContextManager]
+    draw: Callable[[Any], np.ndarray] = grid
+    animate: bool = False
 
 
 def paired(
@@ -130,6 +143,120 @@ def two_domains(
         ),
         naming_damage=lambda: naming_damage(*domains),
     )
+
+
+def singles(
+    settings: dict[str, Any],
+    cache_dir: Path,
+    cache: str,
+    parallel_calls: int | None,
+    labelled: bool,
+) -> TrainingData:
+    """Single images, with labels or without, or points.
+
+    What the data decides is completed in `settings`: flip where it is None, and with labels
+    `label_names` and of the constructor label_dim.
+
+    Args:
+        settings: of the run: batch_size, of the constructor seed, and of images image_size and
+            image_channels; and where they are there dataset, data_dir (before dataset), tfds_dir,
+            labels, tags_csv, use_unlabelled, load_size, flip.
+        cache_dir, cache, parallel_calls: as in `gans.data.labelled.labelled_batches`.
+        labelled: whether batches and preview have labels.
+
+    Raises `DataError` for data that cannot be used.
+    """
+    name = None if settings.get("data_dir") else settings.get("dataset")
+    if name in datasets.POINT_SETS:
+        from gans.data import points
+
+        return points.point_data(settings, labelled)
+    source, held_out = _single_sources(settings, name, labelled)
+    constructor, batch_size = settings["constructor"], settings["batch_size"]
+    single.check_enough(source, batch_size)
+    if settings.get("flip") is None:
+        # As datasets.Dataset says of sets without a name here.
+        implied = datasets.resolve(name).flip if name else None
+        settings["flip"] = source.channels != (1,) if implied is None else implied
+    fingerprint = dict(source.fingerprint())
+    if labelled:
+        complete_labels(settings, source.label_names)
+        fingerprint["labels"] = zlib.crc32(source.labels.tobytes())
+        warning = single.report_unlabelled(source)
+        if warning:
+            print(warning, file=sys.stderr)
+    size, channels = constructor["image_size"], constructor["image_channels"]
+    return TrainingData(
+        steps_per_epoch=len(source) // batch_size,
+        images_per_step=batch_size,
+        fingerprint=fingerprint,
+        preview=single.load_images(held_out, SINGLE_PREVIEWS, size, channels, labelled),
+        batches=lambda start_step: single.labelled_batches(
+            source,
+            batch_size=batch_size,
+            image_size=size,
+            load_size=settings.get("load_size"),
+            image_channels=channels,
+            flip=settings["flip"],
+            seed=constructor["seed"],
+            start_step=start_step,
+            cache=cache,
+            cache_dir=cache_dir,
+            parallel_calls=parallel_calls,
+            labelled=labelled,
+        ),
+        naming_damage=lambda: naming_damage(source),
+    )
+
+
+def _single_sources(settings, name: str | None, labelled: bool) -> tuple[Source, Source]:
+    """The training and the held-out images."""
+    data_dir, tfds_dir = settings.get("data_dir"), settings.get("tfds_dir")
+    if data_dir and Path(data_dir).suffix == ".npz":
+        return arrays.read_npz(data_dir, labelled)
+    if data_dir:
+        return single.find_images(
+            data_dir,
+            labelled=labelled,
+            factors=settings.get("labels"),
+            tags_csv=settings.get("tags_csv"),
+            use_unlabelled=bool(settings.get("use_unlabelled")),
+        )
+    if name in (None, datasets.TOY_FASHION):
+        raise ValueError("expected settings with the folder of toy fashion. Received: no data_dir")
+    datasets.resolve(name)
+    splits = "train", prepared.HELD_OUT
+    if name != datasets.STACKED_MNIST:
+        return tuple(prepared.prepared_images(name, tfds_dir, split, labelled) for split in splits)
+    if labelled:
+        raise DataError(
+            "expected data with labels. Received: stacked_mnist, whose 1,000 modes have none"
+        )
+    seed = settings["constructor"]["seed"]
+    digits, held_out = (prepared.prepared_images("mnist", tfds_dir, split) for split in splits)
+    return (
+        arrays.stacked(digits, STACKED_IMAGES, seed),
+        arrays.stacked(held_out, len(held_out), seed),
+    )
+
+
+def complete_labels(settings: dict[str, Any], names: tuple[str, ...]):
+    """Writes the labels of the data into the settings of a run.
+
+    Args:
+        settings: gets `label_names` and, of the constructor, label_dim where it is None or 0.
+        names: of the labels.
+
+    Raises `DataError` where label_dim is another.
+    """
+    asked = settings["constructor"].get("label_dim")
+    if asked and asked != len(names):
+        raise DataError(
+            f"expected --label_dim={len(names)}, which the data has labels for, or none. "
+            f"Received: {asked}"
+        )
+    settings["constructor"]["label_dim"] = len(names)
+    settings["label_names"] = list(names)
 
 
 def image_settings(settings: dict[str, Any]) -> dict[str, Any]:
