@@ -26,6 +26,15 @@ def read_palette(data_dir: str | Path) -> list[float]:
         return []
 
 
+def read_colours(data_dir: str | Path) -> tuple[list[str], list[str]]:
+    """Names of the hues, in the order of `read_palette`, and of the neutrals; of other data none."""
+    try:
+        palette = json.loads((Path(data_dir) / "palette.json").read_text(encoding="utf-8"))
+        return list(map(str, palette["hues"])), list(map(str, palette["neutrals"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], []
+
+
 def dominant_hues(images: np.ndarray, hues: list[float]) -> np.ndarray:
     """Index into `hues` of each image's hue, or `NEUTRAL`: int `(n,)`.
 
@@ -34,6 +43,24 @@ def dominant_hues(images: np.ndarray, hues: list[float]) -> np.ndarray:
     Args:
         images: `(n, height, width, 3)` in [-1, 1].
         hues: the palette, in degrees of HSV.
+    """
+    degrees, weights, coloured = hue_votes(images)
+    distances = np.abs((degrees[..., None] - np.asarray(hues) + 180.0) % 360.0 - 180.0)
+    nearest = distances.argmin(axis=-1)
+    votes = np.stack(
+        [(weights * (nearest == index)).sum(axis=(1, 2)) for index in range(len(hues))]
+    )
+    return np.where(coloured, votes.argmax(axis=0), NEUTRAL)
+
+
+def hue_votes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each pixel the hue in degrees of HSV and its vote, and whether the item is coloured.
+
+    `(n, height, width)` twice and bool `(n,)`. The vote is the saturation of a pixel of the item
+    that shows a hue, and 0 of all others.
+
+    Args:
+        images: `(n, height, width, 3)` in [-1, 1].
     """
     rgb = (np.asarray(images, dtype=np.float32) + 1.0) / 2.0
     brightest, darkest = rgb.max(axis=-1), rgb.min(axis=-1)
@@ -46,17 +73,11 @@ def dominant_hues(images: np.ndarray, hues: list[float]) -> np.ndarray:
         [(green - blue) / safe, (blue - red) / safe + 2.0],
         (red - green) / safe + 4.0,
     )
-    degrees = sextant * 60.0 % 360.0
     item = darkest < ITEM_BRIGHTNESS
-    coloured = item & (saturation > SATURATED)
-    distances = np.abs((degrees[..., None] - np.asarray(hues) + 180.0) % 360.0 - 180.0)
-    nearest = distances.argmin(axis=-1)
-    weights = np.where(coloured, saturation, 0.0)
-    votes = np.stack(
-        [(weights * (nearest == index)).sum(axis=(1, 2)) for index in range(len(hues))]
-    )
-    share = coloured.sum(axis=(1, 2)) / np.maximum(item.sum(axis=(1, 2)), 1)
-    return np.where(share < COLOURED_SHARE, NEUTRAL, votes.argmax(axis=0))
+    shown = item & (saturation > SATURATED)
+    share = shown.sum(axis=(1, 2)) / np.maximum(item.sum(axis=(1, 2)), 1)
+    votes = np.where(shown, saturation, 0.0)
+    return sextant * 60.0 % 360.0, votes, share >= COLOURED_SHARE
 
 
 def hues_per_sketch(samples: np.ndarray, hues: list[float]) -> float:

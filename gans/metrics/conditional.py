@@ -1,0 +1,162 @@
+"""Whether pictures show what was asked for, and what the codes of InfoGAN stand for.
+
+What is found in a picture comes from elsewhere: a classifier, a palette, or moments of the image.
+"""
+
+import numpy as np
+
+
+def conditional_accuracy(asked: np.ndarray, found: np.ndarray) -> float:
+    """Share of what was asked for that is found.
+
+    Of a picture with m asked tags the m most probable ones count as found, so that for one-hot
+    labels it is the classifier's accuracy, and a picture that shows every tag gains nothing
+    ("R-precision" of retrieval). Where two tags are as probable, the one that was not asked for
+    comes first. The mean over all pictures with any tag; NaN where none has.
+
+    Args:
+        asked: `(n, k)` of 0 and 1, one-hot or multi-hot.
+        found: `(n, k)`, probabilities, or 0 and 1.
+    """
+    asked, found = np.asarray(asked) > 0.5, np.asarray(found)
+    if asked.shape != found.shape or asked.ndim != 2:
+        raise ValueError(
+            f"expected asked and found (n, k) of one shape. Received: {asked.shape} and "
+            f"{found.shape}"
+        )
+    order = np.lexsort((asked, -found), axis=1)
+    places = np.argsort(order, axis=1)
+    wanted = asked.sum(axis=1, keepdims=True)
+    hits = (asked & (places < wanted)).sum(axis=1)
+    some = wanted[:, 0] > 0
+    return float(np.mean(hits[some] / wanted[some, 0])) if some.any() else float("nan")
+
+
+def code_purity(codes: np.ndarray, classes: np.ndarray, one_to_one: bool = False) -> float:
+    """Share of the samples that are of the class that their code stands for.
+
+    Each code stands for the class that is most frequent among its samples, so that two codes may
+    stand for one class ("purity" of a clustering); with `one_to_one` no two may, and the assignment
+    is the best of all. With as many codes as classes the second is the accuracy that an InfoGAN has
+    as a classifier without labels (Chen et al. 2016, section 7.2). By chance it is a little above
+    the share of the most frequent class.
+
+    Args:
+        codes: of each sample, integers `(n,)` from 0 on.
+        classes: found in each sample, likewise.
+    """
+    codes, classes = np.asarray(codes), np.asarray(classes)
+    if codes.shape != classes.shape or codes.ndim != 1 or not len(codes):
+        raise ValueError(
+            f"expected codes and classes (n,), n at least 1. Received: {codes.shape} and "
+            f"{classes.shape}"
+        )
+    counts = np.zeros((codes.max() + 1, classes.max() + 1), np.int64)
+    np.add.at(counts, (codes, classes), 1)
+    if not one_to_one:
+        return float(counts.max(axis=1).sum() / len(codes))
+    return float(sum(counts[pair] for pair in best_assignment(counts)) / len(codes))
+
+
+def best_assignment(gains: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (row, column), each row and column in one at most, of the largest sum of gains.
+
+    The Hungarian method by shortest augmenting paths (Kuhn 1955; Jonker and Volgenant 1987), of
+    cubic cost: at once for the 10 codes of InfoGAN. SciPy has it as `linear_sum_assignment`, and
+    nothing else that is needed here.
+
+    Args:
+        gains: `(rows, columns)`, at least one of each.
+    """
+    gains = np.asarray(gains, np.float64)
+    turned = gains.shape[0] > gains.shape[1]
+    costs = gains.max() - (gains.T if turned else gains)
+    rows, columns = costs.shape
+    # Potentials u, v with u[i] + v[j] <= costs[i, j], equal on assigned pairs; the last column is
+    # one that every new row starts from.
+    u, v = np.zeros(rows), np.zeros(columns + 1)
+    row_of = np.full(columns + 1, -1)
+    for row in range(rows):
+        row_of[columns] = row
+        column, visited = columns, np.zeros(columns + 1, bool)
+        distances, before = np.full(columns, np.inf), np.full(columns, columns)
+        while row_of[column] >= 0:
+            visited[column] = True
+            reduced = costs[row_of[column]] - u[row_of[column]] - v[:columns]
+            nearer = ~visited[:columns] & (reduced < distances)
+            distances[nearer], before[nearer] = reduced[nearer], column
+            following = int(np.where(visited[:columns], np.inf, distances).argmin())
+            step = distances[following]
+            u[row_of[visited]] += step
+            v[visited] -= step
+            distances[~visited[:columns]] -= step
+            column = following
+        while column != columns:
+            row_of[column], column = row_of[before[column]], before[column]
+    pairs = [(int(row_of[column]), column) for column in range(columns) if row_of[column] >= 0]
+    return sorted((column, row) if turned else (row, column) for row, column in pairs)
+
+
+def code_correlation(codes: np.ndarray, factors: np.ndarray, ranks: bool = True) -> np.ndarray:
+    """|correlation| of each code with each factor, float64 `(k, m)`; 1 is a code that decides the
+    factor, 0 no connection.
+
+    Args:
+        codes: continuous ones, `(n, k)`.
+        factors: measured, `(n, m)`; rows with a value that is not finite are left out.
+        ranks: Spearman's, of the ranks, which asks for a monotone relation only; otherwise
+            Pearson's, which asks for a linear one.
+
+    What does not vary correlates with nothing: 0.
+    """
+    codes, factors = _finite_rows(codes, factors)
+    if ranks:
+        codes, factors = (np.stack([_ranks(c) for c in x.T], axis=1) for x in (codes, factors))
+    return np.abs(_correlation(codes, factors))
+
+
+def angle_correlation(codes: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Correlation of each code with an angle, float64 `(k,)`, in [0, 1].
+
+    An angle has no order, so it is the multiple correlation of the code with its cosine and sine
+    (Mardia and Jupp 2000, "Directional Statistics", section 11.2): R^2 = (a^2 + b^2 - 2 a b c) /
+    (1 - c^2), with a and b the code's correlations with both and c theirs.
+
+    Args:
+        codes: `(n, k)`.
+        degrees: `(n,)`; what is not finite is left out.
+    """
+    codes, degrees = _finite_rows(codes, np.asarray(degrees)[:, np.newaxis])
+    radians = np.radians(degrees[:, 0])
+    waves = np.stack([np.cos(radians), np.sin(radians)], axis=1)
+    a, b = _correlation(codes, waves).T
+    c = _correlation(waves[:, :1], waves[:, 1:])[0, 0]
+    if c * c > 1 - 1e-12:  # One of them says all.
+        return np.maximum(np.abs(a), np.abs(b))
+    return np.sqrt(np.clip((a * a + b * b - 2 * a * b * c) / (1 - c * c), 0.0, 1.0))
+
+
+def _finite_rows(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    codes, factors = np.asarray(codes, np.float64), np.asarray(factors, np.float64)
+    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors):
+        raise ValueError(
+            f"expected codes (n, k) and factors (n, m). Received: {codes.shape} and {factors.shape}"
+        )
+    finite = np.isfinite(codes).all(axis=1) & np.isfinite(factors).all(axis=1)
+    return codes[finite], factors[finite]
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson's of all columns of x with all of y."""
+    if not len(x):
+        return np.zeros((x.shape[1], y.shape[1]))
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    scale = np.sqrt(np.outer((x**2).sum(axis=0), (y**2).sum(axis=0)))
+    return np.divide(x.T @ y, scale, out=np.zeros_like(scale), where=scale > 1e-12)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """From 1 on; equal values share the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse]
