@@ -98,10 +98,12 @@ class PreparedImages:
         stored[~np.isin(stored, list(wanted))] = -1
 
         def decode(index, example):
-            images = [
-                resize(self._cut(decode_image(example[name], channels)), size)
-                for name, channels in zip(self.features, self.channels, strict=True)
-            ]
+            images = []
+            for name in self.features:
+                # Images of a known size that is the one asked for go through untouched.
+                shape = self.builder.info.features[name].shape
+                image = tf.ensure_shape(decode_image(example[name], shape[-1]), shape)
+                images.append(resize(self._cut(image), size))
             return index, tf.concat(images, axis=-1)
 
         examples = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(stored), self._read())
@@ -109,7 +111,8 @@ class PreparedImages:
             decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         with self._naming_records():
-            yield from elements.take(len(wanted)).as_numpy_iterator()
+            for batch in elements.take(len(wanted)).batch(16).as_numpy_iterator():
+                yield from zip(*batch, strict=True)
 
     def damage_report(self) -> None:
         """No file of an image of its own could be named."""
