@@ -1,6 +1,6 @@
 """Two-dimensional data sets, drawn once: two mixtures of Gaussians and a spiral.
 
-    ring8      8 Gaussians on a circle of radius 1, sigma 0.01        PacGAN (1712.04086), section 4.1
+    ring8      8 Gaussians on a circle of radius 1, sigma 0.01        PacGAN (1712.04086), 4.1
     grid25     25 Gaussians at {-4, -2, 0, 2, 4}^2, sigma 0.05        the same
     swissroll  a spiral of Gaussian thickness, within [-2.1, 2.1]^2   WGAN-GP's `gan_toy.py`
 
