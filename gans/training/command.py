@@ -14,7 +14,7 @@ from gans.training import cli
 
 # Settings that may differ when a run goes on: the data may move, data.json tells whether it is the
 # same.
-FREE = frozenset({"data_dir", "data_dir_b", "tfds_dir"})
+FREE = frozenset({"data_dir", "data_dir_b", "tfds_dir", "tags_csv"})
 
 
 def import_tensorflow(debug: bool):

@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from gans.data import datasets
+from gans.data.images import DataError
 from gans.training import cli, command
 
 
@@ -154,6 +156,96 @@ class DomainFlags:
             raise cli.UsageError("--disjoint expects pairs. Received: two sources")
         if self.domains and named:
             raise cli.UsageError(f"--domains is for toy fashion. Received: --domains and {named}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SetFlags:
+    """What the scripts of GANs that start from noise can be told about their data.
+
+    Args:
+        dataset: toy_fashion, drawn into data/ at the first use; ring8, grid25, swissroll: points in
+            the plane; mnist, fashion_mnist, stacked_mnist, cifar10, celeb_a or any other set of
+            images that TensorFlow Datasets has prepared. It implies sizes, channels and preset.
+        data_dir: Folder of images of yours, or a .npz of arrays, in place of --dataset. Labels are
+            those of tags.csv, labels.csv or factors.csv in the folder, or the folders in it.
+        tfds_dir: Folder of the prepared data sets. Default: that of TensorFlow Datasets.
+        labels: Columns of factors.csv that are the labels, e.g. hue,kind, of toy fashion or of a
+            --data_dir with that file. Default: hue.
+        tags_csv: File of lines like "16,blonde hair blue eyes" that says the tags of the images of
+            --data_dir.
+        load_size: Side in pixels that images are resized to before the random crop. Default: the
+            preset's, or image_size, which leaves nothing to crop.
+        flip: Mirror half of the images. Default: yes, but for grey images, digits and points.
+        cache: Where decoded images are kept; auto takes memory if they fit into a quarter of what
+            is free.
+        parallel_calls: Threads that prepare images; changes nothing but the speed. Default:
+            automatic.
+    """
+
+    dataset: str = datasets.TOY_FASHION
+    data_dir: str | None = None
+    tfds_dir: str | None = None
+    labels: tuple[str, ...] | None = None
+    tags_csv: str | None = None
+    load_size: int | None = None
+    flip: bool | None = None
+    cache: Literal["auto", "memory", "disk", "none"] = "auto"
+    parallel_calls: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What of these belongs to the settings of a run: what decides its result."""
+        return {
+            "dataset": None if self.data_dir else self.dataset,
+            "data_dir": absolute(self.data_dir),
+            "tfds_dir": absolute(self.tfds_dir),
+            # As a config.json gives it back.
+            "labels": self.labels and list(self.labels),
+            "tags_csv": absolute(self.tags_csv),
+            "load_size": self.load_size,
+            "flip": self.flip,
+        }
+
+    def check(self):
+        """Raises `UsageError` for the first value that is out of range or contradicts another."""
+        command.check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
+        with command.usage_errors(DataError):
+            datasets.resolve(self.dataset)
+        points = self.dataset in datasets.POINT_SETS
+        toy = self.dataset == datasets.TOY_FASHION
+        is_file = bool(self.data_dir) and self.data_dir.endswith(".npz")
+        if self.data_dir and not toy:
+            raise cli.UsageError(
+                "expected --data_dir or --dataset. "
+                f"Received: --data_dir={self.data_dir} --dataset={self.dataset}"
+            )
+        if self.tfds_dir and (toy or points):
+            named = f"--data_dir={self.data_dir}" if self.data_dir else f"--dataset={self.dataset}"
+            raise cli.UsageError(
+                f"--tfds_dir expects the --dataset of a prepared data set. Received: {named}"
+            )
+        if self.tags_csv and (not self.data_dir or is_file):
+            received = f"--data_dir={self.data_dir}" if is_file else "no --data_dir"
+            raise cli.UsageError(
+                f"--tags_csv expects the --data_dir of a folder of images. Received: {received}"
+            )
+        if self.labels and (not toy or is_file):
+            named = self.data_dir or f"--dataset={self.dataset}"
+            raise cli.UsageError(
+                "--labels expects toy fashion, or a --data_dir with a factors.csv. "
+                f"Received: {named}"
+            )
+        if self.labels and self.tags_csv:
+            raise cli.UsageError(
+                "expected --labels or --tags_csv. "
+                f"Received: --labels={','.join(self.labels)} --tags_csv={self.tags_csv}"
+            )
+        if self.labels and len(set(self.labels)) < len(self.labels):
+            raise cli.UsageError(
+                f"--labels expects columns each once. Received: {','.join(self.labels)}"
+            )
+        if points and (self.load_size or self.flip):
+            name = "load_size" if self.load_size else "flip"
+            raise cli.UsageError(f"--{name} expects images. Received: --dataset={self.dataset}")
 
 
 def absolute(folder: str | None) -> str | None:
