@@ -171,7 +171,7 @@ def singles(
         from gans.data import points
 
         return points.point_data(settings, labelled)
-    source, held_out = _single_sources(settings, name, labelled)
+    source, held_out = single_sources(settings, labelled)
     constructor, batch_size = settings["constructor"], settings["batch_size"]
     single.check_enough(source, batch_size)
     if settings.get("flip") is None:
@@ -209,9 +209,12 @@ def singles(
     )
 
 
-def _single_sources(settings, name: str | None, labelled: bool) -> tuple[Source, Source]:
-    """The training and the held-out images."""
+def single_sources(settings: dict[str, Any], labelled: bool) -> tuple[Source, Source]:
+    """The training and the held-out images of a run's settings; the arguments are those of
+    `singles`. Raises `DataError` likewise.
+    """
     data_dir, tfds_dir = settings.get("data_dir"), settings.get("tfds_dir")
+    name = None if data_dir else settings.get("dataset")
     if data_dir and Path(data_dir).suffix == ".npz":
         return arrays.read_npz(data_dir, labelled)
     if data_dir:
