@@ -16,15 +16,15 @@ official code has all signs turned, so that there real samples are those of low 
 `wasserstein`, E[f(x)] - E[f(G(z))], estimates the distance, in units of the unknown Lipschitz
 constant that the clipping leaves: it falls as the samples get better (figure 3).
 
-**A step is one critic step**, on a real batch of its own; every fifth also updates the generator. In
-the generator's first 25 iterations and in each 500th, the critic gets 100 steps.
+**A step is one critic step**, on a real batch of its own; every fifth also updates the generator.
+In the generator's first 25 iterations and in each 500th, the critic gets 100 steps.
 
 What to expect. A curve that means something, and no collapse; softer pictures and slower learning
 than DCGAN's: weights of at most 0.01 make a critic of small slopes (Gulrajani et al. 2017).
 
 Differences from the paper
-- All: clipped after each critic step (algorithm 1); the official code clips before. RMSprop adds its
-  epsilon below the root, not beside it; its average forgets as the official code's (0.99).
+- All: clipped after each critic step (algorithm 1); the official code clips before. RMSprop adds
+  its epsilon below the root, not beside it; its average forgets as the official code's (0.99).
 - Where the generator has no turn, `g_loss` is that of its last one.
 - On points of the plane both networks are fully connected.
 """

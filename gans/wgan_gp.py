@@ -1,7 +1,8 @@
 """WGAN-GP: the critic's slope is held at 1 by a penalty instead of clipped weights.
 
-Paper: Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", arXiv:1704.00028; algorithm 1.
-Official code: igul222/improved_wgan_training. Article: the survey "GAN in depth", chapter WGAN-GP.
+Paper: Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", arXiv:1704.00028, algorithm
+1. Official code: igul222/improved_wgan_training. Article: the survey "GAN in depth", chapter
+WGAN-GP.
 
     python scripts/train_wgan_gp.py    # toy fashion, minutes on 2 cores
     python scripts/train_wgan_gp.py --dataset=mnist
@@ -276,7 +277,7 @@ class WGANGP(sampling.NoiseGAN):
     def update_generator(self, images):
         """One step of the generator: -E[f(G(z))], with noise of its own."""
         z = self.sample_latent(images, stream=1)
-        with tf.GradientTape() as tape_g, keeping_statistics(self.critic):
+        with tf.GradientTape() as tape_g:
             fakes = self.generator(z, training=True)
             g_loss = -tf.reduce_mean(self.critic(fakes, training=True))
         gradients_g = tape_g.gradient(g_loss, self.generator.trainable_variables)

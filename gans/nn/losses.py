@@ -41,6 +41,19 @@ def cross_entropy(logits: tf.Tensor | list[tf.Tensor], target: float) -> tf.Tens
     )
 
 
+def weighted_cross_entropy(logits: tf.Tensor, target: float, weights: tf.Tensor) -> tf.Tensor:
+    """`cross_entropy`, its mean taken over samples of these weights; 0 where all are 0.
+
+    Args:
+        logits: `(batch, 1)`.
+        target: 1 for real, 0 for fake.
+        weights: `(batch,)`, at least 0.
+    """
+    logits = tf.cast(logits[:, 0], tf.float32)
+    terms = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(tf.shape(logits), target), logits)
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * terms), tf.reduce_sum(weights))
+
+
 def mean_absolute(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Mean over all elements of |a - b|: the L1 loss."""
     return tf.reduce_mean(tf.abs(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))

@@ -1,4 +1,8 @@
-"""Adam as one kernel per variable, and the learning-rate schedule of the image-to-image papers."""
+"""Adam as one kernel per variable, the first GAN's gradient descent, and the learning-rate schedule
+of the image-to-image papers.
+"""
+
+import math
 
 import keras
 import tensorflow as tf
@@ -55,6 +59,53 @@ class Adam(keras.optimizers.Adam):
 
     def get_config(self):
         return super().get_config() | {"l2": self.l2}
+
+
+@keras.saving.register_keras_serializable("gans")
+class AnnealedSGD(keras.optimizers.SGD):
+    """Stochastic gradient descent of the first GAN: the rate shrinks with each update, the momentum
+    grows (`mnist.yaml` of goodfeli/adversarial; Mirza & Osindero 2014, section 4.1).
+
+    velocity <- momentum * velocity - rate * gradient; weight <- weight + velocity.
+
+    Args:
+        learning_rate: at first; divided by `decay` after each update, down to `minimum`.
+        decay, minimum: of the rate.
+        momentum: at first; grows linearly to `final_momentum` over `saturate` updates.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        decay: float = 1.000004,
+        minimum: float = 1e-6,
+        momentum: float = 0.5,
+        final_momentum: float = 0.7,
+        saturate: int = 125_000,
+        **kwargs,
+    ):
+        super().__init__(learning_rate, momentum=momentum, **kwargs)
+        self.decay, self.minimum = decay, minimum
+        self.final_momentum, self.saturate = final_momentum, saturate
+
+    def update_step(self, gradient, variable, learning_rate):
+        velocity = self.momentums[self._get_variable_index(variable)]
+        done = tf.cast(self.iterations, tf.float32)
+        # 1.000004 is no float32 that could be raised to a high power.
+        rate = learning_rate * tf.exp(-done * math.log(self.decay))
+        rate = tf.maximum(tf.cast(rate, tf.float32), self.minimum)
+        grown = tf.minimum(done / self.saturate, 1.0)
+        momentum = self.momentum + grown * (self.final_momentum - self.momentum)
+        velocity.assign(momentum * velocity - rate * gradient)
+        variable.assign_add(velocity)
+
+    def get_config(self):
+        return super().get_config() | {
+            "decay": self.decay,
+            "minimum": self.minimum,
+            "final_momentum": self.final_momentum,
+            "saturate": self.saturate,
+        }
 
 
 @keras.saving.register_keras_serializable("gans")

@@ -15,6 +15,7 @@ from gans.nn.layers import reseed
 Latent = Literal["normal", "uniform"]
 
 GRID = 8  # Rows and columns of a sample grid.
+ROWS = 16  # Rows at most of a grid with a label each.
 POINTS = 2500  # Samples of a picture of points, PacGAN's number.
 # A seed has this many streams of random draws: the GAN's own, then those of dropout.
 STREAMS = 64
@@ -106,10 +107,21 @@ class NoiseGAN(keras.Model):
         is.
         """
         if self.data == "points":
-            (raster,) = batch
-            return [self.generate(self.draw_latents(POINTS)), self.judge(raster)]
+            return self.preview_points(*batch)
         images = self.generate(self.draw_latents(GRID * GRID))
         return [list(row) for row in np.split(images, GRID)]
+
+    def preview_points(self, raster: np.ndarray) -> list[np.ndarray]:
+        """2500 samples `(n, 2)`, of all labels in turn, and judgements `(m,)` of the raster
+        `(m, 2)`: of several labels the highest, real as any.
+        """
+        z = self.draw_latents(POINTS)
+        if not self.label_dim:
+            return [self.generate(z), self.judge(raster)]
+        classes = np.eye(self.label_dim, dtype=np.float32)
+        judged = [self.judge(raster, np.repeat(row[None], len(raster), 0)) for row in classes]
+        labels = np.resize(classes, (len(z), self.label_dim))
+        return [self.generate(z, labels), np.max(judged, axis=0)]
 
     def diagnose(self, losses: dict[str, float], rows: list) -> list[str]:
         """Sentences about what all GANs are prone to: a discriminator that has won, samples that
