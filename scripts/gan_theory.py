@@ -146,10 +146,10 @@ def show_gradient_by_distance(out: Path) -> dict:
 
     p is N(0, 1) and q is N(t, 1); the logit of D* is t (t - 2 x) / 2.
     """
+    x, width = divergences.cells(-10.0, 18.0, 14000)
     shifts = np.arange(1, 33) / 4
     rows = {"minimax": [], "non_saturating": []}
     for shift in shifts:
-        x, width = divergences.cells(-10.0, 18.0, 14000)
         q = divergences.gaussian(x, shift)
         pulls = divergences.generator_gradients(
             shift * (shift - 2 * x) / 2, np.full_like(x, -shift)

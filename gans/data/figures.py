@@ -250,10 +250,10 @@ def line_plot(
     """
     drawable = [_drawable(line, log_x, log_y) for line in lines]
     points = np.concatenate(drawable) if lines else np.empty((0, 2))
-    points = points[np.isfinite(points).all(axis=1)]
-    if not len(points):
+    if not np.isfinite(points).all(axis=1).any():
         raise ValueError("expected lines with at least 1 point that can be drawn. Received: none")
-    low, high = points.min(axis=0), points.max(axis=0)
+    # Each column for itself: an axis goes on where there is nothing to draw.
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
     # An axis along which nothing changes has its value in the middle.
     low, high = np.where(low == high, low - 1, low), np.where(low == high, high + 1, high)
     margin = 0.04 * (high - low)[1]
@@ -310,14 +310,14 @@ def line_plot(
 
 
 def _drawable(line: Line, log_x: bool, log_y: bool) -> np.ndarray:
-    """Points `(n, 2)` of a line, where an axis is logarithmic their powers of 10; gaps are NaN."""
+    """Points `(n, 2)` of a line, of a logarithmic axis the exponents; NaN is what has no place."""
     columns = []
     for values, log in ((line.x, log_x), (line.y, log_y)):
         values = np.asarray(values, np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             columns.append(np.log10(values) if log else values)
     points = np.stack(columns, axis=1)
-    return np.where(np.isfinite(points).all(axis=1, keepdims=True), points, np.nan)
+    return np.where(np.isfinite(points), points, np.nan)
 
 
 def _ticks(low: float, high: float, log: bool) -> list[tuple[float, str]]:

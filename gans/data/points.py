@@ -8,7 +8,6 @@ Each has 100,000 points, a function of the name and a seed; a mixture has equall
 """
 
 import contextlib
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from gans.data.figures import point_picture
 from gans.data.images import DataError
+from gans.data.stream import shuffled
 from gans.data.training_data import TrainingData
 
 COUNT = 100_000
@@ -152,31 +152,15 @@ def point_batches(
         start_step: steps to leave out at the start; costs nothing.
     """
     count = len(points)
-    steps = max(1, BLOCK // batch_size)
-    size = steps * batch_size
+    # A block no longer than a pass reaches into two of them at the most.
+    steps = max(1, min(BLOCK, count) // batch_size)
     columns = tuple(
         tf.constant(column, tf.float32) for column in (points, labels) if column is not None
     )
 
     def prepare(step):
-        positions = step * batch_size + tf.range(size, dtype=tf.int64)
-        epochs, offsets = positions // count, positions % count
-        # As in `augmented`, where it is told why the seed is hashed first.
-        keys = [
-            tf.random.stateless_uniform(
-                [3],
-                tf.stack([tf.constant(seed, tf.int64), epochs[0] + later]),
-                None,
-                None,
-                tf.int64,
-            )
-            for later in range(math.ceil(size / count) + 1)
-        ]
-        indices = tf.raw_ops.RandomIndexShuffle(
-            index=offsets,
-            seed=tf.gather(tf.stack(keys), epochs - epochs[0]),
-            max_index=tf.fill([size], tf.constant(count - 1, tf.int64)),
-        )
+        positions = step * batch_size + tf.range(steps * batch_size, dtype=tf.int64)
+        indices = shuffled(seed, positions, count)
         taken = tuple(
             tf.reshape(tf.gather(column, indices), (steps, batch_size, column.shape[1]))
             for column in columns
