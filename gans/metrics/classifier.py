@@ -30,7 +30,10 @@ from gans.metrics.conditional import conditional_accuracy
 FACTS, WEIGHTS = "classifier.json", "classifier.weights.h5"
 SMALLEST = 28
 DENSE = 128
-CHUNK = 500  # Pictures that are looked at in one call.
+CHUNK = 250  # Pictures that are looked at in one call.
+BATCH, LEARNING_RATE = 128, 2e-3
+# Three passes over MNIST; of few pictures as many passes as make as many steps, within a limit.
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1400, 3, 60
 
 
 class ClassifierError(Exception):
@@ -46,9 +49,11 @@ class Facts:
         exclusive: whether a picture has one of them (softmax) or any number (sigmoid for each).
         image_size, image_channels: of the pictures.
         accuracy: on held-out pictures, by `conditional_accuracy`.
+        images: how many it was trained on.
+        epochs: passes over them.
         seed: of weights, order and dropout.
-        epochs: passes over the training pictures.
         dataset: name of what it was trained on.
+        labels: which of its labels, where there is a choice.
     """
 
     classes: tuple[str, ...]
@@ -56,9 +61,11 @@ class Facts:
     image_size: int
     image_channels: int
     accuracy: float
-    seed: int
+    images: int
     epochs: int
+    seed: int
     dataset: str
+    labels: tuple[str, ...] | None = None
 
 
 class Classifier:
@@ -184,9 +191,9 @@ def train(
     names: tuple[str, ...],
     held_out: tuple[np.ndarray, np.ndarray],
     dataset: str,
-    epochs: int = 3,
-    batch_size: int = 128,
-    learning_rate: float = 2e-3,
+    chosen: tuple[str, ...] | None = None,
+    epochs: int | None = None,
+    flip: bool = False,
     seed: int = 0,
     verbose: int = 0,
 ) -> Classifier:
@@ -199,8 +206,9 @@ def train(
         labels: float32 `(n, classes)`, one-hot or multi-hot.
         names: of the classes.
         held_out: images and labels of the same form that are not trained on.
-        dataset: name of the data, kept with the classifier.
-        epochs: passes over the images.
+        dataset, chosen: name of the data and of the labels taken of it, kept with the classifier.
+        epochs: passes over the images. Default: `default_epochs`.
+        flip: mirror half of the pictures, where a mirrored one means the same.
         verbose: of Keras' `fit`.
 
     Raises `ClassifierError` for data that it cannot be trained on.
@@ -213,20 +221,25 @@ def train(
     exclusive = bool(np.all(labels.sum(axis=1) == 1))
     size, channels = images.shape[1], images.shape[3]
     model = build(size, channels, len(names), exclusive, seed)
-    steps = -(-len(images) // batch_size)
+    epochs = epochs or default_epochs(len(images))
+    steps = -(-len(images) // BATCH)
     kind = "categorical" if exclusive else "binary"
     model.compile(
         optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
         ),
         loss=f"{kind}_crossentropy",
         jit_compile=False,
     )
     batches = tf.data.Dataset.from_tensor_slices(np.arange(len(images)))
-    batches = batches.shuffle(len(images), seed=seed).batch(batch_size)
+    batches = batches.shuffle(len(images), seed=seed).batch(BATCH)
 
     def gather(rows):
-        return as_float(images[rows]), labels[rows].astype(np.float32)
+        batch = as_float(images[rows])
+        if flip:
+            mirrored = np.random.default_rng([seed, *rows[:2]]).random(len(rows)) < 0.5
+            batch[mirrored] = batch[mirrored, :, ::-1]
+        return batch, labels[rows].astype(np.float32)
 
     def load_batch(rows):
         batch, asked = tf.numpy_function(gather, [rows], [tf.float32, tf.float32])
@@ -235,12 +248,28 @@ def train(
         )
 
     model.fit(batches.map(load_batch).prefetch(2), epochs=epochs, verbose=verbose, shuffle=False)
-    facts = Facts(tuple(names), exclusive, size, channels, 0.0, seed, epochs, dataset)
+    facts = Facts(
+        classes=tuple(names),
+        exclusive=exclusive,
+        image_size=size,
+        image_channels=channels,
+        accuracy=0.0,
+        images=len(images),
+        epochs=epochs,
+        seed=seed,
+        dataset=dataset,
+        labels=chosen and tuple(chosen),
+    )
     classifier = Classifier(model, facts)
     found = classifier.predict(as_float(held_out[0]))
     accuracy = conditional_accuracy(held_out[1], found)
     classifier.facts = dataclasses.replace(facts, accuracy=accuracy)
     return classifier
+
+
+def default_epochs(images: int) -> int:
+    """How often so many images are looked at."""
+    return min(max(round(STEPS * BATCH / images), LEAST_EPOCHS), MOST_EPOCHS)
 
 
 def load(folder: str | Path) -> Classifier:
@@ -273,6 +302,8 @@ def read_facts(folder: str | Path) -> tuple[Facts, str]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         digest = record.pop("sha256")
+        labels = record.get("labels")
+        record["labels"] = labels and tuple(map(str, labels))
         facts = Facts(**record | {"classes": tuple(map(str, record["classes"]))})
         if not (facts.classes and int(facts.image_size) >= SMALLEST and facts.image_channels >= 1):
             raise ValueError
@@ -283,6 +314,43 @@ def read_facts(folder: str | Path) -> tuple[Facts, str]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ClassifierError(f"expected facts of a classifier. Received: {path}") from None
     return facts, digest
+
+
+def existing(folder: str | Path, **wanted: Any) -> Facts | None:
+    """The facts of the classifier in a folder, or None where there is none yet.
+
+    Args:
+        wanted: facts that it must have, by name.
+
+    Raises `ClassifierError` for a classifier with other facts, and for a folder of other files.
+    """
+    folder = Path(folder)
+    if not (folder / FACTS).exists():
+        if folder.exists() and not folder.is_dir():
+            raise ClassifierError(
+                f"expected a folder for a classifier. Received: the file {folder}"
+            )
+        # What a process leaves that was killed before it had written all.
+        strange = [p.name for p in folder.glob("*") if not p.name.lstrip(".").startswith("classif")]
+        if strange:
+            raise ClassifierError(
+                f"expected a new folder or that of a classifier. Received: {folder}, which holds "
+                f"{min(strange)}"
+            )
+        return None
+    facts, _ = read_facts(folder)
+    found = dataclasses.asdict(facts)
+    differing = [
+        f"{name} {found[name]!r} -> {value!r}"
+        for name, value in wanted.items()
+        if found[name] != value
+    ]
+    if differing:
+        raise ClassifierError(
+            f"{folder} holds a classifier with other settings: {', '.join(differing)}; give the "
+            "same ones, or another folder"
+        )
+    return facts
 
 
 def sha256(path: Path) -> str:

@@ -27,7 +27,9 @@ def read_palette(data_dir: str | Path) -> list[float]:
 
 
 def read_colours(data_dir: str | Path) -> tuple[list[str], list[str]]:
-    """Names of the hues, in the order of `read_palette`, and of the neutrals; of other data none."""
+    """Names of the hues, in the order of `read_palette`, and of the neutrals; of other data none
+    of either.
+    """
     try:
         palette = json.loads((Path(data_dir) / "palette.json").read_text(encoding="utf-8"))
         return list(map(str, palette["hues"])), list(map(str, palette["neutrals"]))

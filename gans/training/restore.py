@@ -51,6 +51,36 @@ def gan_module(settings: dict) -> str:
     return name
 
 
+def generates(module: str) -> bool:
+    """Whether the GAN begins with noise, read from its source: its class, or one that it derives
+    from, has a method `generate`. Nothing is imported.
+    """
+    return "generate" in _methods(module)
+
+
+def _methods(module: str) -> set[str]:
+    """Names of the methods of the classes of a module, and of those of this library that they
+    derive from.
+    """
+    tree = ast.parse(importlib.util.find_spec(module).loader.get_source(module))
+    origin = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    found = set()
+    for class_ in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        found |= {node.name for node in class_.body if isinstance(node, ast.FunctionDef)}
+        for base in class_.bases:
+            # `sampling.NoiseGAN` after `from gans.nn import sampling`, or NoiseGAN by itself.
+            name, _, attribute = ast.unparse(base).partition(".")
+            parent, imported = origin.get(name, ("", ""))
+            if parent.split(".")[0] == "gans":
+                found |= _methods(f"{parent}.{imported}" if attribute else parent)
+    return found
+
+
 def translate_takes(module: str) -> str:
     """What the GAN's `translate` takes beside the images, read from its source: "z" (styles),
     "seed" (noise) or "direction" (two domains).
