@@ -181,13 +181,9 @@ def read_factors(root: Path, columns: tuple[str, ...]) -> Labelling:
     return Labelling(tuple(name.values()), of)
 
 
-def class_folders(images: Sequence[str], prefix: str = "") -> Labelling | None:
-    """The first folder below `prefix` of each image as its class, or None unless there are two."""
-    of = {}
-    for image in images:
-        folder, slash, _ = image.removeprefix(prefix).partition("/")
-        if image.startswith(prefix) and slash:
-            of[image] = (folder,)
+def class_folders(images: Sequence[str]) -> Labelling | None:
+    """The first folder of each image's path as its class, or None unless there are two."""
+    of = {image: (image.partition("/")[0],) for image in images if "/" in image}
     names = tuple(sorted({folder for (folder,) in of.values()}))
     return Labelling(names, of) if len(names) > 1 else None
 
