@@ -287,12 +287,12 @@ class CGAN(sampling.NoiseGAN):
         self.optimizer_generator.apply(gradients_g, self.generator.trainable_variables)
         return {"d_loss": d_loss, "real_loss": real_loss, "fake_loss": fake_loss, "g_loss": g_loss}
 
-    def preview(self, batch: tuple[np.ndarray, ...]) -> list:
+    def preview(self, batch: tuple[np.ndarray, ...] | np.ndarray) -> list:
         """Rows of a sample grid: a label in each, and the same noise down each column; of points as
-        `NoiseGAN.preview`, with labels in turn.
+        `preview_points`, with labels in turn.
         """
         if self.data == "points":
-            return self.preview_points(*batch)
+            return self.preview_points(batch)
         rows = min(self.label_dim, sampling.ROWS)
         z = self.draw_latents(sampling.GRID)
         labels = np.eye(rows, self.label_dim, dtype=np.float32)

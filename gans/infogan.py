@@ -14,7 +14,7 @@ back from G's pictures; its likelihood bounds the mutual information I(c; G(z, c
 
     L_I = E[log Q(c | G(z, c))] + H(c)                                            (equations 4, 5)
 
-`categorical_loss` is -E[log Q] of the categorical code in nats: log 10 = 2.30 where Q knows nothing.
+`categorical_loss` is -E[log Q] of the categorical code, in nats: log 10 = 2.30 of a blind Q.
 `continuous_loss` is that of the continuous codes, summed over them, under a Gaussian with the mean
 that Q says and, with `variance="learned"`, also its variance; with "fixed" the deviation is 1. G
 minimises -E[log D(G(z, c))] + lambda_categorical categorical_loss + lambda_continuous
@@ -42,7 +42,6 @@ import tensorflow as tf
 from keras import layers
 
 from gans.nn import initializers, losses, optimizers, sampling, synthesis
-from gans.nn.batching import in_chunks
 from gans.nn.layers import keeping_statistics, normalization
 from gans.nn.settings import check_choices, check_range
 
@@ -120,8 +119,8 @@ def build_discriminator(
 ) -> keras.Model:
     """The discriminator, and the features that Q goes on from.
 
-    `(batch, image_size, image_size, image_channels)` in [-1, 1], or `(batch, 2)`, to `[logit (batch,
-    1), features (batch, dense_units)]`; of points the features are `filters` wide.
+    `(batch, image_size, image_size, image_channels)` in [-1, 1], or `(batch, 2)`, to `[logit
+    (batch, 1), features (batch, dense_units)]`; of points the features are `filters` wide.
     """
     shape = (2,) if data == "points" else (image_size, image_size, image_channels)
     sample = layers.Input(shape, name="sample")
@@ -424,12 +423,12 @@ class InfoGAN(sampling.NoiseGAN):
 
         return tuple(np.split(self._in_chunks(read, samples), [self.categories], axis=1))
 
-    def preview(self, batch: tuple[np.ndarray, ...]) -> list:
+    def preview(self, batch: tuple[np.ndarray, ...] | np.ndarray) -> list:
         """Rows of a sample grid: a category in each, and the same noise and continuous codes down
-        each column; of points as `NoiseGAN.preview`.
+        each column; of points as `preview_points`.
         """
         if self.data == "points":
-            return self.preview_points(*batch)
+            return self.preview_points(batch)
         noise, _, codes = self.split_codes(self.draw_latents(sampling.GRID))
         rows = np.eye(min(self.categories, sampling.ROWS), self.categories, dtype=np.float32)
         return [

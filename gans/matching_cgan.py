@@ -26,7 +26,7 @@ What to expect. The tags asked for are those that are drawn, first the colours o
 Differences from the paper
 - `article`: the three terms count alike; tags enter D as a plane that a dense layer draws beside
   the image. Its listing feeds D generated pictures for the third term where its text, and the
-  paper, say real ones: real ones here. It drops the last samples; z has 100 numbers, as it may mean.
+  paper, say real ones: real ones here. Its z has 100 numbers, which it does not say.
 - `paper`: for tags instead of sentences, so without the text encoder and its layer; DCGAN's
   networks, without the residual blocks at 4x4 and 8x8. The tags are replicated over D's last map,
   with a 1x1 convolution after it. The official code zeroes all biases at each step.
@@ -349,15 +349,15 @@ class MatchingCGAN(sampling.NoiseGAN):
             "g_loss": g_loss,
         }
 
-    def preview(self, batch: tuple[np.ndarray, ...]) -> list:
+    def preview(self, batch: tuple[np.ndarray, ...] | np.ndarray) -> list:
         """Rows of a sample grid: a real image, then what is drawn of its tags with the same noise
-        down each column; of points as `NoiseGAN.preview`, with one tag each, in turn.
+        down each column; of points as `preview_points`, with one tag each, in turn.
 
         Args:
             batch: images and their tags.
         """
         if self.data == "points":
-            return self.preview_points(*batch)
+            return self.preview_points(batch)
         images, tags = (values[: sampling.GRID] for values in batch)
         z = self.draw_latents(sampling.GRID - 1)
         drawn = [self.generate(z, np.repeat(row[None], len(z), 0)) for row in tags]

@@ -44,7 +44,13 @@ PRESETS = {
     # The constructor's defaults are the article's numbers, which are those of the official code.
     "article": {},
     "paper": {},
-    "mnist": {"image_size": 28, "image_channels": 1, "learning_rate": 2e-4},
+    "mnist": {
+        "image_size": 28,
+        "image_channels": 1,
+        "generator_filters": 32,
+        "critic_filters": 32,
+        "learning_rate": 2e-4,
+    },
     "points": {
         "data": "points",
         "latent_dim": 2,

@@ -52,6 +52,8 @@ PRESETS = {
         "image_size": 28,
         "image_channels": 1,
         "latent_dim": 128,
+        "generator_filters": 32,
+        "critic_filters": 32,
         "learning_rate": 5e-4,
         "decay_epochs": 10,
     },

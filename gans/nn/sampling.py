@@ -100,14 +100,12 @@ class NoiseGAN(keras.Model):
         size = self.image_size if self.data == "images" else 8
         return in_chunks(function, *values, image_size=size)
 
-    def preview(self, batch: tuple[np.ndarray, ...]) -> list:
-        """Rows of a sample grid at fixed latents.
-
-        Of points: 2500 samples `(n, 2)`, and judgements `(m,)` of the raster `(m, 2)` that `batch`
-        is.
+    def preview(self, batch: tuple[np.ndarray, ...] | np.ndarray) -> list:
+        """Rows of a sample grid at fixed latents; of points as `preview_points`, of the raster that
+        `batch` is.
         """
         if self.data == "points":
-            return self.preview_points(*batch)
+            return self.preview_points(batch)
         images = self.generate(self.draw_latents(GRID * GRID))
         return [list(row) for row in np.split(images, GRID)]
 

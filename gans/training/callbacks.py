@@ -1,6 +1,7 @@
 """Keras callbacks that make `fit` a run: logs, pictures, checkpoints, and the ways to stop.
 
-All count steps of the whole run, not of one call of `fit`, and act at the end of a step.
+All count steps of the whole run, not of one call of `fit`, and act at the end of a step. Where
+several steps are one call of the graph (`steps_per_execution`), they act after the last of them.
 """
 
 import json
@@ -29,11 +30,19 @@ class StepCallback(keras.callbacks.Callback):
 
     def __init__(self, start_step: int):
         super().__init__()
-        self.step = start_step
+        self.step = self.previous_step = self.epoch_start = start_step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_start = self.step
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
+        # Keras counts from 0 in each epoch, and gives the last of several steps in one call.
+        self.previous_step, self.step = self.step, self.epoch_start + batch + 1
         self.on_step(self.step, {name: float(value) for name, value in (logs or {}).items()})
+
+    def is_due(self, every: int) -> bool:
+        """Whether a multiple of `every` was reached since the last call."""
+        return self.step // every > self.previous_step // every
 
     def on_step(self, step: int, losses: dict[str, float]):
         raise NotImplementedError
@@ -90,7 +99,7 @@ class Log(StepCallback):
         self.last = None
 
     def on_step(self, step, losses):
-        if step % self.every:
+        if not self.is_due(self.every):
             return
         with open(self.run.metrics_file, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **losses}) + "\n")
@@ -119,7 +128,8 @@ class Samples(StepCallback):
     """A picture of the same inputs and latents every `every` steps and at the last one.
 
     The model's `preview(batch)` makes the rows of images, its `diagnose(losses, rows)` the
-    warnings, each a sentence, that are printed and kept with the logs.
+    warnings, each a sentence, that are printed and kept with the logs. `draw(rows)` makes the
+    picture, and `measure(model)`, if given, numbers by name that are shown with it.
     """
 
     def __init__(
@@ -130,22 +140,27 @@ class Samples(StepCallback):
         every: int,
         last_step: int,
         batch: tuple[np.ndarray, ...],
+        draw: Callable[[list], np.ndarray] = grid,
+        measure: Callable[[keras.Model], dict[str, float]] | None = None,
     ):
         super().__init__(start_step)
         self.run, self.writer, self.batch = run, writer, batch
         self.every, self.last_step = every, last_step
+        self.draw, self.measure = draw, measure
 
     def on_step(self, step, losses):
-        if step % self.every and step != self.last_step:
+        if not self.is_due(self.every) and step != self.last_step:
             return
         rows = self.model.preview(self.batch)
-        picture = grid(rows)
+        picture = self.draw(rows)
         save_png(self.run.samples / f"step-{step:08d}.png", picture)
         with self.writer.as_default(step):
             tf.summary.image("samples/fixed_z", picture[np.newaxis])
             for index, warning in enumerate(self.model.diagnose(losses, rows)):
                 tf.summary.text(f"warning/{index}", warning)
                 print(f"\nwarning at step {step}: {warning}", file=sys.stderr)
+            for name, value in (self.measure(self.model) if self.measure else {}).items():
+                tf.summary.scalar(f"measured/{name}", value)
 
 
 class Save(StepCallback):
@@ -156,7 +171,7 @@ class Save(StepCallback):
         self.checkpoints, self.every, self.last_step = checkpoints, every, last_step
 
     def on_step(self, step, losses):
-        if step % self.every == 0 or step == self.last_step:
+        if self.is_due(self.every) or step == self.last_step:
             self.checkpoints.save(step)
 
 

@@ -21,6 +21,10 @@ class Flags:
         epochs: Passes over the data; a preset's decay_epochs, not its epoch_step, grow and shrink
             with them. Default: the preset's.
         steps_per_epoch: Default: as many as use each image once.
+        steps_per_call: Steps that TensorFlow makes before Python sees them, of which it divides
+            those of an epoch; for networks whose step takes about a millisecond. Changes nothing
+            but the speed, and that logs, pictures and checkpoints come after the last of them.
+            Default: the preset's, or 1.
         batch_size: Images of each kind in a batch. Default: the preset's.
         seed: Of initial weights, order, crops and every random draw; the same seed gives the same
             bytes.
@@ -38,6 +42,7 @@ class Flags:
     preset: str | None = None
     epochs: int | None = None
     steps_per_epoch: int | None = None
+    steps_per_call: int | None = None
     batch_size: int | None = None
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -54,6 +59,7 @@ class Flags:
         names = (
             "epochs",
             "steps_per_epoch",
+            "steps_per_call",
             "batch_size",
             "log_every",
             "sample_every",
@@ -191,6 +197,10 @@ class SetFlags:
     flip: bool | None = None
     cache: Literal["auto", "memory", "disk", "none"] = "auto"
     parallel_calls: int | None = None
+
+    def implied(self) -> datasets.Dataset:
+        """What the data implies: a preset, and arguments of the constructor."""
+        return datasets.Dataset("article") if self.data_dir else datasets.resolve(self.dataset)
 
     def settings(self) -> dict[str, Any]:
         """What of these belongs to the settings of a run: what decides its result."""

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gans.data.images import grid
 from gans.training.callbacks import Log, Profile, Samples, Save, StopOnNonFinite, StopOnSignal
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
@@ -40,6 +41,8 @@ def train(
     keep_checkpoints: int = 3,
     profile: tuple[int, int] | None = None,
     progress: keras.callbacks.Callback | None = None,
+    draw: Callable[[list], np.ndarray] = grid,
+    measure: Callable[[keras.Model], dict[str, float]] | None = None,
 ) -> Path:
     """Trains to the end of the last epoch, from the newest checkpoint if there is one.
 
@@ -61,6 +64,7 @@ def train(
         keep_checkpoints: older ones are deleted.
         profile: first and last step of this process to be profiled.
         progress: reports instead of Keras' own progress bar.
+        draw, measure: as `Samples` says.
 
     Returns the last sample picture. Raises `cli.Failure` where the run was stopped, with the
     status.
@@ -86,7 +90,16 @@ def train(
         callbacks = [
             StopOnNonFinite(step, run),
             Log(step, run, writer, log_every, images_per_step),
-            Samples(step, run, writer, sample_every or steps_per_epoch, last_step, preview_batch),
+            Samples(
+                step,
+                run,
+                writer,
+                sample_every or steps_per_epoch,
+                last_step,
+                preview_batch,
+                draw,
+                measure,
+            ),
             Save(step, checkpoints, checkpoint_every or steps_per_epoch, last_step),
             stop,
         ]

@@ -1,7 +1,7 @@
 """From the flags of a training script to a trained run: all that is the same for every GAN."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +19,16 @@ class Data(Protocol):
         images_per_step: real images that a step takes.
         fingerprint: size in bytes by name of every training file.
         preview: the batch that sample pictures are made of.
+        draw: makes a picture of what the GAN's `preview` returns.
+        animate: whether the pictures become a film at the end.
     """
 
     steps_per_epoch: int
     images_per_step: int
     fingerprint: dict[str, int]
     preview: tuple
+    draw: Callable[[list], Any]
+    animate: bool
 
     def batches(self, start_step: int):
         """The endless `tf.data.Dataset` of batches from a step on."""
@@ -41,6 +45,9 @@ def train(
     open_data: Callable[[dict[str, Any], Path], Data],
     networks: tuple[str, ...],
     progress: Callable[[], Any] | None = None,
+    preset: str | None = None,
+    implied: Mapping[str, Any] | None = None,
+    measure: Callable[[Any, dict, tuple], dict[str, float]] | None = None,
 ):
     """Trains a GAN, and goes on where the run folder's last checkpoint is.
 
@@ -55,9 +62,14 @@ def train(
         networks: attributes of the GAN that are written as `NAME.weights.h5` at the end; None where
             a setting does without one.
         progress: makes a Keras callback that reports instead of `fit`'s own line.
+        preset: whose numbers are taken where no flag names one. Default: as `resolve` says.
+        implied: arguments of the constructor that the data implies: over those of the preset, under
+            those that were given.
+        measure: of the GAN, the settings and the preview batch numbers by name, shown in
+            TensorBoard with each picture.
     """
     flags.check()
-    settings = resolve(description, flags, constructor, data_settings)
+    settings = resolve(description, flags, constructor, data_settings, preset, implied or {})
     if flags.dry_run:
         command.show(settings)
         return
@@ -72,13 +84,17 @@ def train(
 
     keras.config.set_dtype_policy("mixed_bfloat16" if flags.precision == "bfloat16" else "float32")
     loop.make_deterministic(flags.seed)
-    with command.usage_errors():
-        gan = command.load_class(description.module, description.name)(**settings["constructor"])
+    # The data may say what networks are to be built: how many labels there are.
     with command.usage_errors(DataError):
         data = open_data(settings, run.path / "cache")
-    settings["steps_per_epoch"] = flags.steps_per_epoch or data.steps_per_epoch
     with command.usage_errors():
-        gan.compile(settings["epochs"], settings["steps_per_epoch"])
+        gan = command.load_class(description.module, description.name)(**settings["constructor"])
+    steps = settings["steps_per_epoch"] = flags.steps_per_epoch or data.steps_per_epoch
+    with command.usage_errors():
+        gan.compile(settings["epochs"], steps)
+    gan.steps_per_execution = settings["steps_per_call"] = steps_per_call(
+        settings["steps_per_call"], flags.steps_per_call, steps
+    )
     # A constant rate does not know how long the run will be: it may be made longer.
     constant = isinstance(gan.optimizer.get_config()["learning_rate"], float)
     settings["constant_rate"] = constant
@@ -101,10 +117,37 @@ def train(
             keep_checkpoints=flags.keep_checkpoints,
             profile=flags.profile,
             progress=progress and progress(),
+            draw=data.draw,
+            measure=measure and (lambda gan: measure(gan, settings, data.preview)),
         )
         finished = {name: getattr(gan, name) for name in networks}
         loop.save_networks(run, **{name: net for name, net in finished.items() if net is not None})
+        if data.animate:
+            picture = film(run)
     print(f"samples: {picture}")
+
+
+def steps_per_call(preset: int, given: int | None, steps: int) -> int:
+    """Steps that one call of the graph makes: those given, or the most that divide an epoch and are
+    not more than the preset's.
+    """
+    if given is None:
+        return max(count for count in range(1, preset + 1) if steps % count == 0)
+    if steps % given:
+        raise cli.UsageError(
+            f"--steps_per_call expects a divisor of the {steps} steps of an epoch. "
+            f"Received: {given}"
+        )
+    return given
+
+
+def film(run: RunFolder) -> Path:
+    """The sample pictures of a run as `samples.gif` in its folder."""
+    from gans.data.figures import save_gif
+
+    path = run.path / "samples.gif"
+    save_gif(sorted(run.samples.glob("step-*.png")), path)
+    return path
 
 
 def resolve(
@@ -112,17 +155,22 @@ def resolve(
     flags: Flags,
     constructor: dict[str, Any],
     data_settings: dict[str, Any],
+    preset: str | None = None,
+    implied: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Every setting of the run: the one given, or the preset's, or the default, in this order.
+    """Every setting of the run: the one given, or the one that the data implies, or the preset's,
+    or the default, in this order.
 
-    The preset is by default `toy`, and `article` where the user names data.
+    The preset is by default `preset`, and without one `toy`, or `article` where the user names
+    data.
     """
     named = data_settings.get("data_dir") or data_settings.get("tfds")
-    name = flags.preset or ("article" if named else "toy")
+    name = flags.preset or preset or ("article" if named else "toy")
     defaults = {parameter.name: parameter.default for parameter in description.parameters}
     model = {
         **defaults,
         **description.presets[name],
+        **(implied or {}),
         **constructor,
         "seed": flags.seed,
     }
@@ -130,7 +178,7 @@ def resolve(
     if flags.epochs and model.get("decay_epochs") and "decay_epochs" not in constructor:
         # A shorter or longer run decays over the same share of it.
         model["decay_epochs"] = model["decay_epochs"] * flags.epochs // preset["epochs"]
-    training = {"load_size": model["image_size"], **preset}
+    training = {"load_size": model["image_size"], "steps_per_call": 1, **preset}
     if "load_size" in preset:
         # The share that a crop leaves, at whatever size.
         size = description.presets[name].get("image_size", defaults["image_size"])
@@ -138,6 +186,7 @@ def resolve(
     given = {
         "epochs": flags.epochs,
         "steps_per_epoch": flags.steps_per_epoch,
+        "steps_per_call": flags.steps_per_call,
         "batch_size": flags.batch_size,
         "precision": flags.precision,
         **data_settings,

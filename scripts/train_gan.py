@@ -1,0 +1,45 @@
+"""Trains the first GAN: two multilayer perceptrons.
+
+    python scripts/train_gan.py
+    python scripts/train_gan.py --dataset=mnist
+    python scripts/train_gan.py --dataset=ring8
+
+The first needs nothing: it draws toy fashion, and ends with a picture of samples. The same command
+given again goes on where the run stopped.
+"""
+
+from data_prep import toy_fashion
+from gans.data.datasets import TOY_FASHION
+from gans.metrics import generation
+from gans.training import cli, start
+from gans.training.flags import Flags, SetFlags
+
+DESCRIPTION = cli.describe_class("gans.gan", "GAN")
+
+
+def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
+    """Trains the first GAN on images or points; goes on where the run stopped."""
+    sets.check()
+
+    def open_data(settings, cache_dir):
+        from gans.data.training_data import singles
+
+        if settings["dataset"] == TOY_FASHION:
+            settings["data_dir"] = toy_fashion.default_set(settings["constructor"]["image_size"])
+        return singles(settings, cache_dir, sets.cache, sets.parallel_calls, labelled=False)
+
+    start.train(
+        DESCRIPTION,
+        flags,
+        constructor,
+        sets.settings(),
+        open_data,
+        networks=("generator", "discriminator"),
+        preset=sets.implied().preset,
+        implied=sets.implied().constructor,
+        measure=generation.measure_while_training,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(cli.compose(train, DESCRIPTION))
