@@ -146,6 +146,13 @@ def test_field_colours_go_from_blue_by_white_to_orange():
     np.testing.assert_array_equal(shades[-1], FIELD_COLOURS[2])
 
 
+def test_white_is_the_median_and_not_the_mean():
+    judged = np.repeat(np.where(np.arange(SIDE) < 60, 1.0, 9.0), SIDE)
+    picture = point_picture(NONE, judged, RASTER)
+    np.testing.assert_array_equal(picture[:236], np.full((236, 384, 3), 247))
+    np.testing.assert_array_equal(picture[300, 7], FIELD_COLOURS[2])
+
+
 def test_the_field_lies_as_the_raster_does():
     judged = (RASTER[:, 0] > 0.5).astype(np.float32) + (RASTER[:, 1] > 0.5)
     picture = point_picture(NONE, judged, RASTER).astype(int)
