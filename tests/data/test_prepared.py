@@ -2,6 +2,8 @@
 
 import builtins
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from PIL import Image
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
-from gans.data import pairs, prepared, unpaired  # noqa: E402
+from gans.data import labelled, pairs, prepared, unpaired  # noqa: E402
 from gans.data import stream as pixel_stream  # noqa: E402
 from gans.data.images import DataError  # noqa: E402
 from gans.data.paired_images import PairedImages  # noqa: E402
@@ -186,6 +188,125 @@ def test_the_domains_of_cycle_gan_are_exchanged_and_held_out(tfds_dir):
     assert unpaired.fingerprint(*domains).keys() == {
         f"{domain}/cycle_gan-test{domain}.tfrecord-00000-of-00001" for domain in "AB"
     }
+
+
+# Single images.
+
+
+class Singles(tfds.core.GeneratorBasedBuilder):
+    """9 images whose level is their number; the attributes are the bits of it, as is the class."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name=name, version="1.0.0")
+        for name in ("classes", "attributes", "neither", "secret")
+    ]
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(None, None, 3))}
+        if self.builder_config.name in ("classes", "secret"):
+            features["label"] = tfds.features.ClassLabel(names=["cat", "dog", "bird"])
+        if self.builder_config.name == "attributes":
+            features["attributes"] = {"b1": np.bool_, "b0": np.bool_}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(9), "test": self._generate_examples(2)}
+
+    def _generate_examples(self, count):
+        secret = self.builder_config.name == "secret"
+        for n in range(count):
+            labels = {
+                "label": -1 if secret else n % 3,
+                "attributes": {"b0": n & 1, "b1": n & 2},
+            }
+            image = np.full((SIZE, SIZE + n, 3), 20 * n, np.uint8)
+            image[:, : n // 2], image[:, n // 2 + SIZE :] = 255, 255
+            yield n, {"image": image, **{k: labels[k] for k in self.info.features if k in labels}}
+
+
+@pytest.fixture(scope="module")
+def singles_dir(tmp_path_factory) -> Path:
+    data_dir = tmp_path_factory.mktemp("singles")
+    for config in Singles.BUILDER_CONFIGS:
+        Singles(config=config.name, data_dir=data_dir).download_and_prepare()
+    return data_dir
+
+
+def numbers(images: np.ndarray) -> np.ndarray:
+    """Of the images: each is of one level all over, or it was not cut in the middle."""
+    levels = np.rint((images + 1) * 127.5).astype(int)
+    assert (levels == levels[:, :1, :1, :1]).all()
+    return levels[:, 0, 0, 0] // 20
+
+
+def test_classes_are_one_hot_and_go_with_their_images(singles_dir):
+    source = prepared.prepared_images("singles/classes", singles_dir, labelled=True)
+    assert source.label_names == ("cat", "dog", "bird")
+    assert (len(source), source.channels, source.labels.dtype) == (9, (3,), np.float32)
+    options = {"batch_size": 4, "image_size": SIZE, "flip": True, "labelled": True}
+    for images, rows in labelled.labelled_batches(source, **options).take(9).as_numpy_iterator():
+        assert np.array_equal(rows, np.eye(3)[numbers(images) % 3])
+    held_out = prepared.prepared_images("singles/classes", singles_dir, prepared.HELD_OUT, True)
+    assert (held_out.split, len(held_out), len(held_out.labels)) == ("test", 2, 2)
+
+
+def test_attributes_are_multi_hot_and_sorted(singles_dir):
+    source = prepared.prepared_images("singles/attributes", singles_dir, labelled=True)
+    assert source.label_names == ("b0", "b1")
+    images, rows = labelled.load_images(source, 9, SIZE, 3, labelled=True)
+    found = numbers(images)
+    assert sorted(found) == list(range(9))
+    assert np.array_equal(rows, np.stack([found & 1, found >> 1 & 1], axis=1))
+
+
+def test_labels_that_a_set_does_not_have_are_refused_where_they_are_needed(singles_dir):
+    source = prepared.prepared_images("singles/neither", singles_dir)
+    assert source.labels is None and source.label_names == ()
+    assert refusal(prepared.prepared_images, "singles/neither", singles_dir, labelled=True) == (
+        "expected a class `label` or boolean `attributes` in singles/neither. Received: image"
+    )
+    source = prepared.prepared_images("singles/secret", singles_dir, "test", labelled=True)
+    assert refusal(lambda: source.labels) == (
+        "expected labels in the split test of singles/secret/1.0.0. Received: class -1"
+    )
+    assert refusal(prepared.prepared_images, "singles/neither", singles_dir, "val") == (
+        "expected a split val in singles/neither. Received: test, train"
+    )
+
+
+def test_pairs_are_no_single_images(tfds_dir):
+    told = refusal(prepared.prepared_images, CUSTOM, tfds_dir)
+    assert told.startswith(f"expected 8-bit grey or RGB images image in {CUSTOM}. Received: ")
+
+
+def test_records_that_are_damaged_are_named(singles_dir, tmp_path):
+    shutil.copytree(singles_dir / "singles", tmp_path / "singles")
+    (record,) = (tmp_path / "singles" / "classes").glob("*/*-train*")
+    data = bytearray(record.read_bytes())
+    data[len(data) // 2] ^= 255
+    record.write_bytes(data)
+    source = prepared.prepared_images("singles/classes", tmp_path, labelled=True)
+    expected = f"expected records that are whole in {record.parent}. Received: "
+    assert refusal(lambda: source.labels).startswith(expected)
+    assert refusal(pixel_stream.cached, source, SIZE, "memory", None).startswith(expected)
+
+
+def test_mnist_is_read_with_its_classes():
+    root = Path(os.environ.get("GANS_SAMPLE_DATA", "")) / "tfds"
+    if not os.environ.get("GANS_SAMPLE_DATA") or not root.exists():
+        pytest.skip("needs GANS_SAMPLE_DATA")
+    source = prepared.prepared_images("mnist", root, prepared.HELD_OUT, labelled=True)
+    assert (source.split, len(source), source.channels) == ("test", 10_000, (1,))
+    assert source.luma == (False,)
+    assert source.labels.sum(axis=0).tolist() == [
+        *(980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
+    ]
+    images = pixel_stream.cached(source, 28, "memory", None)
+    examples = tfds.load("mnist", split="test", data_dir=root, download=False).take(200)
+    for index, example in enumerate(examples.as_numpy_iterator()):
+        assert np.array_equal(images[index], example["image"])
+        assert source.labels[index].argmax() == example["label"]
 
 
 # What is refused, in which words.
