@@ -16,8 +16,6 @@ and deviation over the seeds, `picture.png` the same inputs translated by every 
 a family takes 9 to 18 minutes with 3 seeds; `docs/experiments.md` shows what comes of it.
 """
 
-import dataclasses
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -37,7 +35,8 @@ from gans.metrics.realism import sliced_wasserstein
 from gans.metrics.sharpness import gradient_energy
 from gans.metrics.tables import csv_table, markdown_table
 from gans.training import cli, command
-from gans.training.jobs import Job, count_cores, run_jobs
+from gans.training.comparison import Run, begin, check
+from gans.training.jobs import count_cores, run_jobs
 from gans.training.pace import training_seconds
 from gans.training.run_folder import write_atomically
 
@@ -160,29 +159,7 @@ HELD_OUT = 100  # Pairs that are measured on, at most.
 SKETCHES = 50  # Those of them that get several samples.
 SAMPLES = {"bicyclegan": 20, "pix2pix_losses": 5, "patch_sizes": 5}
 ROWS, COLUMNS = 6, 4  # Of the picture: inputs, and samples of each where there are several.
-SETTINGS = "compare.json"  # In the folder of the comparison.
-RECORD, IMAGES = "comparison.json", "comparison.npz"  # In the folder of a run.
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One training: a variant with a seed, in a folder of its own."""
-
-    variant: str
-    seed: int
-    folder: Path
-    words: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.variant}, seed {self.seed}"
-
-    @property
-    def is_measured(self) -> bool:
-        return (self.folder / RECORD).exists()
-
-    def record(self) -> dict:
-        return json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+IMAGES = "comparison.npz"  # In the folder of a run.
 
 
 def compare(
@@ -225,15 +202,8 @@ def compare(
         # Here, not by the runs: two at a time would draw into one folder.
         for domain in DOMAINS[: 1 + (family == "discogan_ablation")]:
             toy_fashion.default_set(TOY_SIZE, domain)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
-    except OSError as error:
-        raise cli.UsageError(
-            f"--out expects a folder that can be written. Received: {folder} ({error.strerror})"
-        ) from None
-    jobs = [Job(run.name, run.words, Path(f"{run.folder}.log")) for run in left]
-    run_jobs(jobs, workers or count_cores())
+    begin(folder, settings)
+    run_jobs([run.job for run in left], workers or count_cores())
     measure_all(left, family, debug)
 
     values = {variant: [] for variant in settings["variants"]}
@@ -269,41 +239,6 @@ def resolve(family: str, data_dir: str | None, epochs: int | None) -> dict:
         # A preset that was tuned meanwhile would make other runs of the same flags.
         "presets": {gan: command.read_literal(f"gans.{gan}", "PRESETS")["toy"] for gan in gans},
     }
-
-
-def check(folder: Path, settings: dict):
-    """Refuses a folder with other files, or with runs of other settings."""
-    if folder.exists() and not folder.is_dir():
-        raise cli.UsageError(f"--out expects a folder. Received: the file {folder}")
-    try:
-        begun = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        if folder.exists() and any(folder.iterdir()):
-            raise cli.UsageError(
-                f"--out expects a new folder or that of a comparison. Received: {folder}, which "
-                "holds other files"
-            ) from None
-        return
-    before, now = flat(begun), flat(settings)
-    differing = [
-        f"{key} {before.get(key)!r} -> {now.get(key)!r}"
-        for key in {**before, **now}
-        if before.get(key) != now.get(key)
-    ]
-    if differing:
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise cli.UsageError(
-            f"{folder} holds a comparison with other settings: {', '.join(differing[:3])}{more}; "
-            "give the same ones, or another --out"
-        )
-
-
-def flat(settings: dict) -> dict:
-    """Settings by one name each: `BicycleGAN epochs`."""
-    names = {name: value for name, value in settings.items() if name != "variants"}
-    for variant, flags in settings["variants"].items():
-        names |= {f"{variant} {name}": value for name, value in flags.items()}
-    return names
 
 
 def plan(folder: Path, settings: dict, seeds: int) -> list[Run]:
@@ -356,8 +291,7 @@ def measure_all(runs: list[Run], family: str, debug: bool):
         values |= {} if seconds is None else {"seconds": seconds}
         record = {"values": values, "reference": refer(held_out, trained, palette)}
         np.savez(run.folder / IMAGES, **cells)
-        # Last: it tells that the run is measured.
-        write_atomically(run.folder / RECORD, json.dumps(record, indent=2) + "\n")
+        run.keep(record)  # Last: it tells that the run is measured.
 
 
 def load_some(files, gan) -> tuple[np.ndarray, np.ndarray]:
