@@ -73,7 +73,7 @@ PRESETS = {
 
 # What the training script takes where no flag says otherwise.
 TRAINING = {
-    "toy": {"batch_size": 32, "epochs": 60, "labels": ("hue",)},
+    "toy": {"batch_size": 32, "epochs": 60},
     "article": {"batch_size": 128, "epochs": 50},
     "paper": {"batch_size": 128, "epochs": 50},
     "mnist": {"batch_size": 128, "epochs": 10},

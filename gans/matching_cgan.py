@@ -80,7 +80,7 @@ PRESETS = {
 
 # What the training script takes where no flag says otherwise.
 TRAINING = {
-    "toy": {"batch_size": 32, "epochs": 60, "labels": ("hue", "kind")},
+    "toy": {"batch_size": 32, "epochs": 60},
     "article": {"batch_size": 64, "epochs": 200},
     "paper": {"batch_size": 64, "epochs": 600},
     "mnist": {"batch_size": 64, "epochs": 10},

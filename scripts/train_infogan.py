@@ -38,7 +38,7 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
         DESCRIPTION,
         flags,
         constructor,
-        sets.settings(),
+        sets.settings(toy_labels=("hue",)),
         open_data,
         networks=("generator", "discriminator", "recognizer"),
         preset=sets.implied().preset,

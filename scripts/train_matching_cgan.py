@@ -39,7 +39,7 @@ def train(flags: Flags, sets: SetFlags, constructor: dict, use_unlabelled: bool 
         DESCRIPTION,
         flags,
         constructor,
-        {**sets.settings(), "use_unlabelled": use_unlabelled},
+        {**sets.settings(toy_labels=("hue", "kind")), "use_unlabelled": use_unlabelled},
         open_data,
         networks=("generator", "discriminator"),
         preset=sets.implied().preset,

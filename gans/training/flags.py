@@ -176,7 +176,7 @@ class SetFlags:
             those of tags.csv, labels.csv or factors.csv in the folder, or the folders in it.
         tfds_dir: Folder of the prepared data sets. Default: that of TensorFlow Datasets.
         labels: Columns of factors.csv that are the labels, e.g. hue,kind, of toy fashion or of a
-            --data_dir with that file. Default: hue.
+            --data_dir with that file. Default: hue, of a matching-aware GAN hue,kind.
         tags_csv: File of lines like "16,blonde hair blue eyes" that says the tags of the images of
             --data_dir.
         load_size: Side in pixels that images are resized to before the random crop. Default: the
@@ -202,14 +202,20 @@ class SetFlags:
         """What the data implies: a preset, and arguments of the constructor."""
         return datasets.Dataset("article") if self.data_dir else datasets.resolve(self.dataset)
 
-    def settings(self) -> dict[str, Any]:
-        """What of these belongs to the settings of a run: what decides its result."""
+    def settings(self, toy_labels: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What of these belongs to the settings of a run: what decides its result.
+
+        Args:
+            toy_labels: columns that are the labels of toy fashion where no flag says so.
+        """
+        toy = self.dataset == datasets.TOY_FASHION and not self.data_dir
+        labels = self.labels or (toy and toy_labels)
         return {
             "dataset": None if self.data_dir else self.dataset,
             "data_dir": absolute(self.data_dir),
             "tfds_dir": absolute(self.tfds_dir),
             # As a config.json gives it back.
-            "labels": self.labels and list(self.labels),
+            "labels": list(labels) if labels else None,
             "tags_csv": absolute(self.tags_csv),
             "load_size": self.load_size,
             "flip": self.flip,
