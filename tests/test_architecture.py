@@ -77,11 +77,12 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def gan_class(path: Path) -> ast.ClassDef:
-    """The `keras.Model` of a GAN file."""
+    """The `keras.Model` of a GAN file, or its `NoiseGAN`, which is one."""
+    models = {"keras.Model", "sampling.NoiseGAN"}
     classes = [
         node
         for node in tree_of(path).body
-        if isinstance(node, ast.ClassDef) and "keras.Model" in map(ast.unparse, node.bases)
+        if isinstance(node, ast.ClassDef) and models.intersection(map(ast.unparse, node.bases))
     ]
     assert len(classes) == 1, f"expected one keras.Model in {path}. Received: {len(classes)}"
     return classes[0]

@@ -32,12 +32,14 @@ def writer(run):
     return tf.summary.create_file_writer(str(run.logs))
 
 
-def pass_steps(callback, steps, model=None, losses=LOSSES):
-    """What `fit` does to a callback in an epoch."""
+def pass_steps(callback, steps, model=None, losses=LOSSES, per_call=1):
+    """What `fit` does to a callback in an epoch, of which `per_call` steps are one call."""
     callback.set_model(model)
-    for batch in range(steps):
+    callback.on_epoch_begin(0)
+    for batch in range(0, steps, per_call):
         callback.on_train_batch_begin(batch)
-        callback.on_train_batch_end(batch, {k: tf.constant(v) for k, v in losses.items()})
+        logs = {name: tf.constant(value) for name, value in losses.items()}
+        callback.on_train_batch_end(batch + per_call - 1, logs)
 
 
 def read_events(run):
