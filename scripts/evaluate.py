@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from gans.data.datasets import TOY_FASHION
 from gans.data.held_out import HeldOut, classifier_images, load_singles
 from gans.data.images import DataError
 from gans.metrics import classifier as classifiers
@@ -204,10 +203,9 @@ def _find_classifier(
         settings = settings | {"dataset": "mnist", "labels": None}
     constructor = settings["constructor"]
     size, channels = constructor["image_size"], 1 if stacked else constructor["image_channels"]
-    dataset = settings.get("data_dir") or settings.get("dataset") or TOY_FASHION
-    name = Path(dataset).stem.partition(":")[0]
-    labels = settings.get("labels") and tuple(settings["labels"])
-    path = run.resolve().parent / "_".join(["classifier", name, *(labels or ())])
+    dataset, labels = settings.get("dataset"), tuple(settings.get("labels") or ()) or None
+    name = dataset.partition(":")[0] if dataset else Path(settings["data_dir"]).stem
+    path = run.resolve().parent / "_".join(["classifier", name.replace("/", "_"), *(labels or ())])
     wanted = {"image_size": size, "image_channels": channels, "dataset": name, "labels": labels}
     if classifiers.existing(path, **wanted):
         print(f"classifier: {path}", file=sys.stderr)

@@ -50,6 +50,7 @@ STACKED = "stacked_mnist"
 STACKED_MODES = 1000
 # PacGAN's numbers for points and for stacked MNIST; of others as many as MNIST's test set has.
 STACKED_SAMPLES, IMAGE_SAMPLES = 26_000, 10_000
+TRAINING_SAMPLES = 500
 CHUNK = 250  # Pictures that are looked at in one go.
 
 
@@ -89,6 +90,25 @@ def measure(
     generated = Generated(gan, settings, samples, classifier, asked, real, seed=seed)
     lacks = missing(METRICS, generated.facts())
     return {name: float(METRICS[name].value(generated)) for name in METRICS if not lacks[name]}
+
+
+def measure_while_training(
+    gan: Any, settings: dict[str, Any], preview: tuple[np.ndarray, ...]
+) -> dict[str, float]:
+    """What `measure` says of few samples and without a classifier: seconds at the most.
+
+    Args:
+        gan, settings: as in `measure`.
+        preview: held-out images and, where there are some, their labels, as sample grids are made
+            of; of points anything.
+    """
+    if gan.data == "points":
+        return measure(gan, settings)
+    real, *labels = preview
+    # One-hot labels are asked for equally often, others as they go together in the data.
+    several = bool(labels) and not np.all(labels[0].sum(axis=1) == 1)
+    asked = labels[0] if several else None
+    return measure(gan, settings, TRAINING_SAMPLES, asked=asked, real=real)
 
 
 @dataclass

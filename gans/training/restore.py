@@ -55,12 +55,12 @@ def generates(module: str) -> bool:
     """Whether the GAN begins with noise, read from its source: its class, or one that it derives
     from, has a method `generate`. Nothing is imported.
     """
-    return "generate" in _methods(module)
+    return "generate" in methods_of(module)
 
 
-def _methods(module: str) -> set[str]:
+def methods_of(module: str) -> set[str]:
     """Names of the methods of the classes of a module, and of those of this library that they
-    derive from.
+    derive from. Nothing is imported.
     """
     tree = ast.parse(importlib.util.find_spec(module).loader.get_source(module))
     origin = {
@@ -77,8 +77,17 @@ def _methods(module: str) -> set[str]:
             name, _, attribute = ast.unparse(base).partition(".")
             parent, imported = origin.get(name, ("", ""))
             if parent.split(".")[0] == "gans":
-                found |= _methods(f"{parent}.{imported}" if attribute else parent)
+                found |= methods_of(f"{parent}.{imported}" if attribute else parent)
     return found
+
+
+def calls_of(module: str) -> set[str]:
+    """Names of all functions and classes that a module calls, without what is before the last dot.
+    Nothing is imported.
+    """
+    tree = ast.parse(importlib.util.find_spec(module).loader.get_source(module))
+    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {call.rpartition(".")[2] for call in calls}
 
 
 def translate_takes(module: str) -> str:
