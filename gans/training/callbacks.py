@@ -219,18 +219,22 @@ class StopOnSignal(StepCallback):
 
 class Profile(StepCallback):
     """TensorFlow's profiler over steps `first` to `last` of this process, into `logs/`; to the end
-    of the run where that comes before.
+    of the run where that comes before. Of several steps in one call, over the calls that hold them.
     """
 
     def __init__(self, start_step: int, run: RunFolder, first: int, last: int, last_step: int):
         super().__init__(start_step)
         self.run = run
         self.first, self.last = start_step + first, min(start_step + last, last_step)
+        self.running = False
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.step + 1 == self.first:
+        ahead = self.step + getattr(self.model, "steps_per_execution", 1)
+        if self.step < self.last and self.first <= ahead and not self.running:
             tf.profiler.experimental.start(str(self.run.logs))
+            self.running = True
 
     def on_step(self, step, losses):
-        if self.first <= self.last == step:
+        if self.running and step >= self.last:
             tf.profiler.experimental.stop()
+            self.running = False

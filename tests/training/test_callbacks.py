@@ -78,6 +78,46 @@ def test_steps_count_over_the_whole_run_and_over_calls_of_fit():
     assert callback.seen == [(6, LOSSES), (7, LOSSES), (8, {"d_loss": 0.25})]
 
 
+def test_of_several_steps_in_one_call_the_last_is_counted():
+    class Steps(callbacks.StepCallback):
+        seen = []
+
+        def on_step(self, step, losses):
+            self.seen.append((step, [every for every in (1, 2, 3, 4, 6) if self.is_due(every)]))
+
+    callback = Steps(start_step=3)
+    pass_steps(callback, 6, per_call=3)
+    pass_steps(callback, 2)
+    # A multiple of `every` may be in the middle of a call; it is due once.
+    assert callback.seen == [
+        (6, [1, 2, 3, 4, 6]),
+        (9, [1, 2, 3, 4]),
+        (10, [1, 2]),
+        (11, [1]),
+    ]
+
+
+def test_whatever_is_due_in_a_call_is_done_once_after_it(run, writer, tiny):
+    recorder = Recorder()
+    pass_steps(Save(0, recorder, every=2, last_step=20), 20, per_call=5)
+    assert recorder.steps == [5, 10, 15, 20]
+    pass_steps(Log(0, run, writer, every=8, images_per_step=1), 20, tiny(), per_call=5)
+    rows = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    assert [row["step"] for row in rows] == [10, 20]
+    callback = Samples(0, run, writer, every=15, last_step=20, batch=(IMAGE,))
+    pass_steps(callback, 20, Painter(), per_call=5)
+    assert sorted(os.listdir(run.samples)) == ["step-00000015.png", "step-00000020.png"]
+
+
+def test_a_signal_within_a_call_ends_the_run_after_it():
+    recorder = Recorder()
+    with StopOnSignal(0, recorder.save, 20) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(cli.Failure, match="after step 10 of 20, saved"):
+            pass_steps(stop, 20, per_call=10)
+    assert recorder.steps == [10]
+
+
 # Losses that are not finite.
 
 
@@ -192,6 +232,39 @@ def test_warnings_are_printed_and_kept_with_the_logs(run, writer, capsys):
     assert texts == [(6, "warning/0", b"d_loss 0.5"), (6, "warning/1", b"images of 2")]
 
 
+def test_a_picture_is_what_draw_makes_of_the_preview(run, writer):
+    drawn = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    previews = []
+
+    def draw(rows):
+        previews.append(rows)
+        return drawn
+
+    pass_steps(Samples(0, run, writer, 1, 1, (IMAGE,), draw=draw), 1, Painter())
+    np.testing.assert_array_equal(previews, [[[IMAGE]]])
+    with Image.open(run.samples / "step-00000001.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), drawn)
+    (logged,) = [e for e in read_events(run) if e[1] == "samples/fixed_z"]
+    np.testing.assert_array_equal(tf.io.decode_png(logged[2][2]), drawn)
+
+
+def test_what_is_measured_of_the_model_is_shown_with_each_picture(run, writer):
+    painter, measured = Painter(), []
+
+    def measure(model):
+        assert model is painter
+        measured.append(model)
+        return {"modes": float(len(measured)), "reverse_kl": 0.5}
+
+    pass_steps(Samples(0, run, writer, 2, 5, (IMAGE,), measure=measure), 5, painter)
+    shown = [event for event in read_events(run) if event[1].startswith("measured/")]
+    assert shown == [
+        (step, f"measured/{name}", value)
+        for step, modes in ((2, 1), (4, 2), (5, 3))
+        for name, value in (("modes", modes), ("reverse_kl", 0.5))
+    ]
+
+
 # Checkpoints.
 
 
@@ -249,15 +322,16 @@ def test_the_handlers_of_before_are_put_back():
 def profiled(run, monkeypatch):
     """Profiles 6 steps after step 10: what was started and stopped, and before which step."""
 
-    def profile(first, last, last_step=16):
-        calls = []
+    def profile(first, last, last_step=16, per_call=1):
+        calls, model = [], keras.Model()
+        model.steps_per_execution = per_call
         callback = Profile(10, run, first, last, last_step)
         profiler = tf.profiler.experimental
         monkeypatch.setattr(
             profiler, "start", lambda logs: calls.append(("start", callback.step + 1, logs))
         )
         monkeypatch.setattr(profiler, "stop", lambda: calls.append(("stop", callback.step)))
-        pass_steps(callback, 6)
+        pass_steps(callback, 6, model, per_call=per_call)
         return calls
 
     return profile
@@ -275,3 +349,13 @@ def test_the_profiler_stops_where_the_run_ends_before_it(run, profiled):
 
 def test_the_profiler_does_nothing_where_the_run_ends_before_its_first_step(profiled):
     assert profiled(7, 9) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "started", "stopped"), [(2, 2, 11, 13), (4, 6, 14, 16), (3, 4, 11, 16)]
+)
+def test_of_several_steps_in_one_call_whole_calls_are_profiled(
+    run, profiled, first, last, started, stopped
+):
+    calls = profiled(first, last, per_call=3)
+    assert calls == [("start", started, str(run.logs)), ("stop", stopped)]
