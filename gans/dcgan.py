@@ -57,7 +57,7 @@ PRESETS = {
         "kernel_size": 5,
         "latent": "uniform",
     },
-    "mnist": {"image_size": 28, "image_channels": 1, "decay_epochs": 5},
+    "mnist": {"image_size": 28, "image_channels": 1, "decay_epochs": 3},
     # PacGAN's networks and numbers.
     "points": {
         "data": "points",
@@ -74,7 +74,7 @@ TRAINING = {
     "toy": {"batch_size": 32, "epochs": 60},
     "article": {"batch_size": 64, "epochs": 25},
     "paper": {"batch_size": 128, "epochs": 25},
-    "mnist": {"batch_size": 64, "epochs": 10},
+    "mnist": {"batch_size": 64, "epochs": 6},
     "points": {"batch_size": 100, "epochs": 40, "steps_per_call": 100},
 }
 

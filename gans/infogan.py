@@ -76,7 +76,7 @@ TRAINING = {
     "toy": {"batch_size": 32, "epochs": 60},
     "article": {"batch_size": 128, "epochs": 50},
     "paper": {"batch_size": 128, "epochs": 50},
-    "mnist": {"batch_size": 128, "epochs": 10},
+    "mnist": {"batch_size": 128, "epochs": 6},
     "points": {"batch_size": 100, "epochs": 40, "steps_per_call": 100},
 }
 
