@@ -20,9 +20,10 @@ label smoothing s, D is asked for 1 - s instead of 1 on real samples.
 What to expect. The label asked for is the one that is drawn; within a label samples differ by z.
 
 Differences from the paper
-- `article`: Adam with the learning rate and beta_1 of DCGAN; the listing does not say. Its D keeps
-  the logit, whose sigmoid is in the loss.
-- `paper`: images in [-1, 1] and tanh, not [0, 1] and sigmoid.
+- `article`: Adam with the learning rate and beta_1 of DCGAN, and its initial weights; the listing
+  does not say. Its D keeps the logit, whose sigmoid is in the loss.
+- `paper`: images in [-1, 1] and tanh, not [0, 1] and sigmoid; z in [-1, 1], not in the unit
+  hypercube; initial weights N(0, 0.02). Over how many updates the momentum grows it does not say.
 - `toy` and `mnist`: DCGAN's networks, with the label at every layer.
 - G learns against the D that was just updated, on the same noise and labels.
 """
@@ -85,6 +86,7 @@ def build_generator(
     label_dim: int = 10,
     network: Literal["mlp", "paper", "convolutional"] = "mlp",
     filters: int = 64,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """The generator: of noise and a label an image, or a point.
 
@@ -104,8 +106,9 @@ def build_generator(
         return keras.Model([z, label], sample, name="generator")
     if network == "paper":
         # Section 4.1: each input has a layer of its own before they meet.
-        x = layers.Concatenate()([synthesis.mlp(z, (200,)), synthesis.mlp(label, (1000,))])
-        x = synthesis.mlp(x, (1200,))
+        x = synthesis.mlp(z, (200,), dropout=dropout)
+        y = synthesis.mlp(label, (1000,), dropout=dropout)
+        x = synthesis.mlp(layers.Concatenate()([x, y]), (1200,), dropout=dropout)
     else:
         x = layers.Concatenate()([z, label])
         x = synthesis.mlp(
@@ -160,14 +163,16 @@ class CGAN(sampling.NoiseGAN):
         image_size: Side of the images in pixels; for convolutions 4 to 7 times a power of two.
         image_channels: 3, or 1 for grey.
         latent_dim: Length of the noise z.
-        latent: Distribution of z: normal, or uniform in [-1, 1] (the paper).
+        latent: Distribution of z: normal, or uniform in [-1, 1].
         label_dim: Number of classes; the training script takes that of the data.
         network: mlp (the article), paper (its fully connected networks, where noise, image and
             label each have a layer of their own first), or convolutional (DCGAN's, images only).
-        generator_filters: Of convolutions: channels of the generator's last hidden map, doubled on
-            each smaller one.
-        discriminator_filters: Channels of the discriminator's first layer, likewise.
-        dropout: Rate in the discriminator's hidden layers; not of convolutions.
+        generator_filters: Of convolutions only: channels of the generator's last hidden map,
+            doubled on each smaller one.
+        discriminator_filters: Of convolutions only: channels of the discriminator's first layer,
+            doubled on each smaller map.
+        dropout: Rate in the discriminator's hidden layers, and with network=paper in the
+            generator's; 0 with convolutions.
         label_smoothing: Real samples are to be judged real with probability 1 minus this.
         optimizer: adam; or sgd, the paper's, whose rate shrinks and whose momentum grows.
         learning_rate: For both networks.
@@ -215,10 +220,9 @@ class CGAN(sampling.NoiseGAN):
         self.seed = seed
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         sizes |= {"label_dim": label_dim, "network": network}
+        sizes |= {"dropout": dropout}
         self.generator = build_generator(**sizes, latent_dim=latent_dim, filters=generator_filters)
-        self.discriminator = build_discriminator(
-            **sizes, filters=discriminator_filters, dropout=dropout
-        )
+        self.discriminator = build_discriminator(**sizes, filters=discriminator_filters)
         self.built = True
 
     def compile(
@@ -239,7 +243,8 @@ class CGAN(sampling.NoiseGAN):
 
         def optimizer(network):
             if self.optimizer_name == "sgd":
-                made = optimizers.AnnealedSGD(self.learning_rate)
+                # Section 4.1: ten times the decay of the first GAN.
+                made = optimizers.AnnealedSGD(self.learning_rate, decay=1.00004)
             else:
                 made = optimizers.Adam(learning_rate, beta_1=self.beta_1)
             made.build(network.trainable_variables)
@@ -265,7 +270,9 @@ class CGAN(sampling.NoiseGAN):
         """
         images, labels = batch
         z = self.sample_latent(images)
-        sampling.reseed_dropout(self.discriminator, self.seed, self.optimizer_generator.iterations)
+        step = self.optimizer_generator.iterations
+        masks = sampling.reseed_dropout(self.discriminator, self.seed, step)
+        sampling.reseed_dropout(self.generator, self.seed, step, masks)
         with tf.GradientTape() as tape_g:
             fakes = self.generator([z, labels], training=True)
 
@@ -310,6 +317,10 @@ def check_settings(settings: dict):
         if settings["data"] == "points":
             raise ValueError(
                 "`network` must be 'mlp' or 'paper' on points. Received: convolutional"
+            )
+        if settings["dropout"]:
+            raise ValueError(
+                f"`dropout` must be 0 with network='convolutional'. Received: {settings['dropout']}"
             )
         synthesis.doublings(settings["image_size"])
     if settings["optimizer"] == "sgd" and settings["decay_epochs"]:

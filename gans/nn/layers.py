@@ -264,11 +264,15 @@ class Dropout(keras.layers.Dropout):
         self.seed_generator.state.assign(tf.cast(seed, self.seed_generator.state.dtype))
 
 
-def reseed(network: keras.Model, seed: int, step):
-    """Makes every dropout mask of `network` a function of (seed, layer, step)."""
+def reseed(network: keras.Model, seed: int, step) -> int:
+    """Makes every dropout mask of `network` a function of (seed, layer, step).
+
+    Returns the number of its dropout layers, each with a seed of its own from `seed` on.
+    """
     dropouts = [layer for layer in network.layers if isinstance(layer, Dropout)]
     for index, layer in enumerate(dropouts):
         layer.reseed(tf.stack([seed + index, tf.cast(step, tf.int32)]))
+    return len(dropouts)
 
 
 @keras.saving.register_keras_serializable("gans")

@@ -40,12 +40,18 @@ def draw(latent: Latent, shape, seed) -> tf.Tensor:
     return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
 
 
-def reseed_dropout(network: keras.Model, seed: int, step):
+def reseed_dropout(network: keras.Model, seed: int, step, first: int = 0) -> int:
     """Makes the dropout masks of a network, called up to four times in a step, a function of (seed,
     step).
+
+    Args:
+        first: number of the first stream: how many the networks before have taken.
+
+    Returns how many streams are taken now.
     """
     # Each call moves the state on by one.
-    reseed(network, STREAMS * seed + DROPOUT_STREAM, 4 * tf.cast(step, tf.int32))
+    stream = STREAMS * seed + DROPOUT_STREAM + first
+    return first + reseed(network, stream, 4 * tf.cast(step, tf.int32))
 
 
 class NoiseGAN(keras.Model):
