@@ -88,6 +88,13 @@ class AnnealedSGD(keras.optimizers.SGD):
         self.decay, self.minimum = decay, minimum
         self.final_momentum, self.saturate = final_momentum, saturate
 
+    def build(self, variables):
+        if self.built:
+            return
+        # Keras' own keeps no velocities where the momentum begins at 0.
+        keras.optimizers.Optimizer.build(self, variables)
+        self.momentums = self.add_optimizer_variables(variables, "momentum")
+
     def update_step(self, gradient, variable, learning_rate):
         velocity = self.momentums[self._get_variable_index(variable)]
         done = tf.cast(self.iterations, tf.float32)
