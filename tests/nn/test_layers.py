@@ -447,9 +447,9 @@ def test_normalization_by_name():
     assert (batch.momentum, batch.epsilon) == (0.9, 1e-5)
     x = normal(1, 2, 2, 3)
     assert np.array_equal(layers.normalization("none")(x), x)
-    message = r'`norm` must be "instance", "batch" or "none". Received: \'layer\''
+    message = r'`norm` must be "instance", "batch", "layer" or "none". Received: \'group\''
     with pytest.raises(ValueError, match=message):
-        layers.normalization("layer")
+        layers.normalization("group")
 
 
 @pytest.mark.parametrize(
@@ -507,26 +507,61 @@ def test_statistics_of_the_batch_at_test_are_those_of_training_and_move_nothing(
     np.testing.assert_allclose(network(x, training=True), tested, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [4, 5])
-def test_transposed_convolution_of_kernel_3_is_pytorchs_with_output_padding_1(size):
-    random = np.random.default_rng(0)
-    x, kernel = random.normal(size=(2, size, size, 3)), random.normal(size=(3, 3, 2, 3))
-    # Each pixel lays its 3x3 patch at twice its place; the first row and column are padding.
-    whole = np.zeros((2, 2 * size + 1, 2 * size + 1, 2))
-    for row in range(size):
-        for column in range(size):
+@pytest.mark.parametrize("size", [(4, 4), (5, 5), (3, 6)])
+@pytest.mark.parametrize(("kernel_size", "padding"), [(3, 1), (5, 2)])
+def test_odd_transposed_convolution_is_pytorchs_with_output_padding_1(kernel_size, padding, size):
+    random, (height, width) = np.random.default_rng(0), size
+    x = random.normal(size=(2, *size, 3))
+    kernel = random.normal(size=(kernel_size, kernel_size, 2, 3))
+    # Each pixel lays its patch at twice its place. `padding` is cropped at the top and left, and
+    # one less, the output padding, at the bottom and right.
+    whole = np.zeros((2, 2 * height + kernel_size - 2, 2 * width + kernel_size - 2, 2))
+    for row in range(height):
+        for column in range(width):
             patch = np.einsum("xyfc,nc->nxyf", kernel, x[:, row, column])
-            whole[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3] += patch
-    layer = layers.Conv2DTranspose(2, 3, use_bias=False)
-    layer.build((None, size, size, 3))
+            rows, columns = 2 * row, 2 * column
+            whole[:, rows : rows + kernel_size, columns : columns + kernel_size] += patch
+    expected = whole[:, padding : padding + 2 * height, padding : padding + 2 * width]
+    layer = layers.Conv2DTranspose(2, kernel_size, use_bias=False)
+    layer.build((None, *size, 3))
     layer.kernel.assign(kernel)
-    np.testing.assert_allclose(layer(x.astype("float32")), whole[:, 1:, 1:], atol=1e-4)
+    found = layer(x.astype("float32"))
+    assert found.shape == expected.shape == (2, 2 * height, 2 * width, 2)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("kernel_size", [2, 5])
-def test_transposed_convolution_has_kernel_3_or_4(kernel_size):
-    with pytest.raises(ValueError, match="`kernel_size` must be 3 or 4"):
+@pytest.mark.parametrize(("kernel_size", "padding"), [(3, 1), (5, 2)])
+def test_odd_transposed_convolution_is_the_transpose_of_the_convolution(kernel_size, padding):
+    # <convolve(x), y> = <x, transpose(y)>, so the gradients of the one are the other.
+    x, y = normal(2, 8, 12, 4), normal(2, 4, 6, 3, seed=1)
+    kernel = tf.constant(normal(kernel_size, kernel_size, 4, 3, seed=2))
+    one = np.sum(layers.convolve(x, kernel, 2, padding).numpy() * y)
+    other = np.sum(x * layers.convolve_transpose(tf.constant(y), kernel).numpy())
+    assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 6])
+def test_transposed_convolution_has_kernel_3_4_or_5(kernel_size):
+    message = f"`kernel_size` must be 3, 4 or 5. Received: {kernel_size}"
+    with pytest.raises(ValueError, match=message):
         layers.Conv2DTranspose(2, kernel_size)
+
+
+def test_layer_normalization_is_over_all_of_a_sample_with_scale_and_offset_per_channel():
+    x = 3 + 2 * normal(3, 5, 4, 6)
+    layer = layers.normalization("layer")
+    layer.build(x.shape)
+    scale, offset = normal(6, seed=1), normal(6, seed=2)
+    assert [w.shape for w in layer.get_weights()] == [(6,), (6,)]
+    assert all(not w.std() for w in layer.get_weights())  # Begins as 1 and 0.
+    layer.set_weights([scale, offset])
+    mean, variance = x.mean((1, 2, 3), keepdims=True), x.var((1, 2, 3), keepdims=True)
+    expected = (x - mean) / np.sqrt(variance + 1e-5) * scale + offset
+    assert_close(layer(x), expected)
+    other = x.copy()
+    other[1:] = 7 * normal(2, 5, 4, 6, seed=3)
+    assert np.array_equal(layer(x, training=True)[0], layer(other, training=True)[0])
+    assert np.array_equal(layer(x, training=True), layer(x, training=False))
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,48 @@ def test_cross_entropy_in_numbers():
 
 def test_mean_squared_in_numbers():
     assert float(losses.mean_squared(tf.constant([1.0, 4.0]), tf.constant([0.0, 2.0]))) == 2.5
+
+
+def test_weighted_cross_entropy_is_the_mean_over_weights():
+    logits, weights = tf.constant([[2.0], [-1.0], [5.0]]), tf.constant([1.0, 3.0, 0.0])
+    real = (np.log1p(np.exp(-2.0)) + 3 * np.log1p(np.exp(1.0))) / 4
+    fake = (np.log1p(np.exp(2.0)) + 3 * np.log1p(np.exp(-1.0))) / 4
+    for target, expected in [(1.0, real), (0.0, fake), (0.9, 0.9 * real + 0.1 * fake)]:
+        found = losses.weighted_cross_entropy(logits, target, weights)
+        assert found.dtype == tf.float32
+        assert float(found) == pytest.approx(expected)
+
+
+def test_weighted_cross_entropy_of_equal_weights_is_the_plain_one():
+    logits = tf.constant([[2.0], [-1.0], [5.0]])
+    for weight in (1.0, 0.25):
+        found = losses.weighted_cross_entropy(logits, 1.0, tf.fill([3], weight))
+        assert float(found) == pytest.approx(float(losses.cross_entropy(logits, 1.0)))
+
+
+def test_weighted_cross_entropy_of_no_weight_is_zero_and_without_slope():
+    logits = tf.constant([[2.0], [-80.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = losses.weighted_cross_entropy(logits, 1.0, tf.zeros(2))
+    assert loss == 0
+    assert not tape.gradient(loss, logits).numpy().any()
+
+
+def test_weighted_cross_entropy_gives_a_sample_of_weight_0_no_gradient():
+    logits = tf.constant([[0.0], [0.0], [3.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = losses.weighted_cross_entropy(logits, 1.0, tf.constant([1.0, 3.0, 0.0]))
+    # (sigmoid(x) - 1) w / sum w
+    assert np.allclose(tape.gradient(loss, logits)[:, 0], [-0.125, -0.375, 0.0])
+
+
+def test_the_two_losses_of_a_generator_where_the_discriminator_is_sure():
+    # E[log(1 - D)] has the slope -D, -E[log D] the slope D - 1 (Goodfellow et al. 2014, section 3).
+    logits = tf.constant([[-20.0]])
+    for sign, target, slope in [(-1, 0.0, -1 / (1 + np.exp(20.0))), (1, 1.0, -1.0)]:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = sign * losses.cross_entropy(logits, target)
+        assert float(tape.gradient(loss, logits)[0, 0]) == pytest.approx(slope, rel=1e-4)

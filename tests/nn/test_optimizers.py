@@ -1,11 +1,11 @@
-"""Adam against algorithm 1 of Kingma & Ba in NumPy, and the learning rate by epoch."""
+"""Adam and the first GAN's gradient descent against NumPy, and the learning rate by epoch."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from gans.nn.optimizers import Adam, LinearDecay
+from gans.nn.optimizers import Adam, AnnealedSGD, LinearDecay, decaying_rate
 
 STEPS = 5
 GRADIENTS = np.random.default_rng(0).standard_normal((STEPS, 6)).astype("float32")
@@ -158,3 +158,82 @@ def test_l2_is_added_to_the_gradient_before_the_moments():
     decayed.apply([tf.constant(gradient)], [weights[1]])
     np.testing.assert_allclose(weights[1].numpy(), weights[0].numpy(), rtol=1e-6)
     assert decayed.get_config()["l2"] == 0.5
+
+
+def annealed_numpy(gradients, rate, decay, minimum, momentum, final_momentum, saturate):
+    """`mnist.yaml` of goodfeli/adversarial, update by update, in float64."""
+    weights = velocity = np.zeros(gradients.shape[1])
+    path = []
+    for done, gradient in enumerate(gradients.astype("float64")):
+        now = momentum + min(done / saturate, 1) * (final_momentum - momentum)
+        velocity = now * velocity - max(rate / decay**done, minimum) * gradient
+        weights = weights + velocity
+        path.append(weights)
+    return np.array(path)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # The momentum saturates after two updates, and the rate reaches its floor after three.
+        {"decay": 2.0, "minimum": 0.02, "momentum": 0.5, "final_momentum": 0.9, "saturate": 2},
+        {"decay": 1.1, "minimum": 1e-6, "momentum": 0.2, "final_momentum": 0.7, "saturate": 100},
+        {"decay": 1.0, "minimum": 0.0, "momentum": 0.0, "final_momentum": 0.6, "saturate": 3},
+    ],
+)
+def test_annealed_descent_equals_its_recursion(settings, graph):
+    optimizer = AnnealedSGD(0.1, **settings)
+    found = adam_path(optimizer, GRADIENTS, graph)
+    expected = annealed_numpy(GRADIENTS, 0.1, **settings)
+    assert np.allclose(found, expected, rtol=1e-5, atol=0)
+    assert optimizer.iterations.numpy() == STEPS
+
+
+def test_annealed_descent_begins_with_the_papers_numbers_and_ends_with_them():
+    # One update from rest is the rate; the second, without a gradient, is the momentum times that.
+    for done, rate, momentum in [
+        (0, 0.1, 0.5 + 0.2 / 125_000),
+        (50_000, 0.1 / 1.000004**50_000, 0.5 + 0.2 * 50_001 / 125_000),
+        (1_000_000, 0.1 / 1.000004**1_000_000, 0.7),
+        (5_000_000, 1e-6, 0.7),
+    ]:
+        optimizer, weights = AnnealedSGD(), keras.Variable([0.0])
+        optimizer.build([weights])
+        optimizer.iterations.assign(done)
+        optimizer.apply([tf.constant([1.0])], [weights])
+        first = weights.numpy().item()
+        assert first == pytest.approx(-rate, rel=1e-3)
+        optimizer.apply([tf.constant([0.0])], [weights])
+        assert weights.numpy().item() / first - 1 == pytest.approx(momentum, rel=1e-4)
+
+
+def test_annealed_descent_made_from_its_config_goes_the_same_way():
+    optimizer = AnnealedSGD(
+        0.2, decay=1.5, minimum=0.01, momentum=0.1, final_momentum=0.8, saturate=3
+    )
+    copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(copy) is AnnealedSGD
+    assert copy.get_config() == optimizer.get_config()
+    assert np.array_equal(adam_path(copy, GRADIENTS), adam_path(optimizer, GRADIENTS))
+
+
+def test_rate_of_a_run_that_decays_at_its_end():
+    assert decaying_rate(0.3, 0, None, None) == 0.3
+    schedule = decaying_rate(0.3, 2, 5, 4)
+    rates = [float(schedule(step)) for step in range(0, 20, 4)]
+    assert rates == pytest.approx([0.3, 0.3, 0.3, 0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ((3, None, 4), "`decay_epochs` needs `epochs` and `steps_per_epoch` in `compile`. "),
+        ((3, 5, None), "`decay_epochs` needs `epochs` and `steps_per_epoch` in `compile`. "),
+        ((3, 2, 4), "`decay_epochs` must be at most the 2 epochs of the run. Received: 3"),
+    ],
+)
+def test_a_run_without_length_or_too_short_for_its_decay_is_refused(run, message):
+    with pytest.raises(ValueError) as error:
+        decaying_rate(0.3, *run)
+    assert str(error.value).startswith(message)
