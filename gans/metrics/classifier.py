@@ -19,6 +19,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ DENSE = 128
 CHUNK = 250  # Pictures that are looked at in one call.
 BATCH, LEARNING_RATE = 128, 2e-3
 # Three passes over MNIST; of few pictures as many passes as make as many steps, within a limit.
-STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1400, 3, 60
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1400, 3, 20
 
 
 class ClassifierError(Exception):
@@ -231,8 +232,13 @@ def train(
         loss=f"{kind}_crossentropy",
         jit_compile=False,
     )
-    batches = tf.data.Dataset.from_tensor_slices(np.arange(len(images)))
-    batches = batches.shuffle(len(images), seed=seed).batch(BATCH)
+    # Not `shuffle`, whose order depends on TensorFlow's global seed too.
+    orders = np.stack(
+        [np.random.default_rng([seed, epoch]).permutation(len(images)) for epoch in range(epochs)]
+    )
+    batches = tf.data.Dataset.from_tensor_slices(orders).flat_map(
+        lambda order: tf.data.Dataset.from_tensor_slices(order).batch(BATCH)
+    )
 
     def gather(rows):
         batch = as_float(images[rows])
@@ -247,7 +253,13 @@ def train(
             asked, (None, len(names))
         )
 
-    model.fit(batches.map(load_batch).prefetch(2), epochs=epochs, verbose=verbose, shuffle=False)
+    model.fit(
+        batches.map(load_batch).prefetch(2),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        verbose=verbose,
+        shuffle=False,
+    )
     facts = Facts(
         classes=tuple(names),
         exclusive=exclusive,
@@ -286,7 +298,10 @@ def load(folder: str | Path) -> Classifier:
         )
     model = build(facts.image_size, facts.image_channels, len(facts.classes), facts.exclusive)
     try:
-        model.load_weights(folder / WEIGHTS)
+        with warnings.catch_warnings():
+            # Of other weights Keras warns in pages before it raises.
+            warnings.simplefilter("ignore")
+            model.load_weights(folder / WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ClassifierError(f"expected weights of {folder / FACTS}. Received: {reason}") from None

@@ -434,25 +434,3 @@ METRICS = {
         lambda g: 1.0,
     ),
 }
-
-
-def measure_while_training(
-    gan: Any, settings: dict[str, Any], preview: Any, samples: int = 500
-) -> dict[str, float]:
-    """`measure` of few samples, for the curves of a training run.
-
-    Args:
-        gan, settings: as in `measure`.
-        preview: the batch that sample pictures are made of: held-out images, and their labels where
-            the GAN takes some; of points a raster, which is not looked at.
-        samples: how many pictures are drawn; of points as many as always.
-    """
-    if gan.data == "points":
-        return measure(gan, settings)
-    return measure(
-        gan,
-        settings,
-        samples,
-        asked=preview[1] if gan.label_dim else None,
-        real=preview[0],
-    )
