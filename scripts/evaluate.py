@@ -37,7 +37,7 @@ from gans.training.restore import gan_module, generates, open_run, translate_tak
 from gans.training.run_folder import RunFolder
 
 SKETCHES, SAMPLES = 50, 20
-REAL_IMAGES = 500  # That samples are compared with as pictures.
+REAL_IMAGES = 1000  # That samples are compared with as pictures.
 
 
 def evaluate(

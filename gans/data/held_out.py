@@ -121,7 +121,8 @@ def load_singles(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """At most `count` held-out single images, as many of the training set, and labels.
 
-    Images are float32 `(n, size, size, channels)` in [-1, 1]. Of the training set there are none
+    Images are float32 `(n, size, size, channels)` in [-1, 1], taken at even distances: the first
+    ones of a set may be of one kind. Of the training set there are none
     where there are fewer, or where nothing was held out. Labels are all rows of the held-out
     images, float32 `(m, k)`, or None.
 
@@ -132,16 +133,19 @@ def load_singles(
 
     Raises `DataError` for data that cannot be used.
     """
-    from gans.data.labelled import load_images
+    from gans.data.stream import load
     from gans.data.training_data import single_sources
 
     training, held_out = single_sources(settings, labelled)
     size, channels = (settings["constructor"][f"image_{name}"] for name in ("size", "channels"))
-    (real,) = load_images(held_out, count, size, channels)
-    apart = training.identity() != held_out.identity()
-    others = real[:0]
-    if apart and len(training) >= len(real):
-        (others,) = load_images(training, len(real), size, channels)
+
+    def spread(source, count):
+        indices = np.arange(count) * len(source) // count
+        return load(source, indices.tolist(), size, {"image_channels": channels})[0]
+
+    real = spread(held_out, min(count, len(held_out)))
+    apart = training.identity() != held_out.identity() and len(training) >= len(real)
+    others = spread(training, len(real)) if apart else real[:0]
     return real, others, held_out.labels if labelled else None
 
 
