@@ -65,7 +65,7 @@ TRAINING = {
     "toy": {"batch_size": 32, "epochs": 300},
     "article": {"batch_size": 64, "epochs": 125},
     "paper": {"batch_size": 64, "epochs": 125},
-    "mnist": {"batch_size": 64, "epochs": 30},
+    "mnist": {"batch_size": 64, "epochs": 20},
     "points": {"batch_size": 256, "epochs": 100, "steps_per_call": 100},
 }
 

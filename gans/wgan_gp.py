@@ -55,7 +55,7 @@ PRESETS = {
         "generator_filters": 32,
         "critic_filters": 32,
         "learning_rate": 5e-4,
-        "decay_epochs": 10,
+        "decay_epochs": 6,
     },
     # gan_toy.py.
     "points": {
@@ -72,7 +72,7 @@ TRAINING = {
     "toy": {"batch_size": 32, "epochs": 200},
     "article": {"batch_size": 64, "epochs": 50},
     "paper": {"batch_size": 64, "epochs": 50},
-    "mnist": {"batch_size": 64, "epochs": 20},
+    "mnist": {"batch_size": 64, "epochs": 12},
     "points": {"batch_size": 256, "epochs": 100, "steps_per_call": 100},
 }
 
