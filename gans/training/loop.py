@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -114,6 +115,9 @@ def train(
         if done:
             # `fit` begins at the start of an epoch: the rest of this one is an epoch of its own.
             rest = steps_per_epoch - done
+            per_call = model.steps_per_execution
+            # Another number than that of before may not divide what is left.
+            model.steps_per_execution = math.gcd(per_call, rest)
             model.fit(
                 make_batches(step),
                 initial_epoch=epoch,
@@ -122,6 +126,9 @@ def train(
                 **options,
             )
             epoch, step = epoch + 1, step + rest
+            if model.steps_per_execution != per_call:
+                model.steps_per_execution = per_call
+                model.make_train_function(force=True)
         if step < last_step:
             model.fit(
                 make_batches(step),

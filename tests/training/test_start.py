@@ -150,6 +150,31 @@ def test_stopped_between_two_calls_it_ends_alike(
     assert variables(stopped / end) == variables(whole / end)
 
 
+@pytest.mark.parametrize(("before", "stop", "after"), [(1, 3, 4), (2, 2, 4), (4, 4, 2)])
+def test_a_run_may_go_on_with_another_number_of_steps_in_a_call(
+    train, tiny, tmp_path, variables, at_once, monkeypatch, before, stop, after
+):
+    train(tmp_path / "whole", at_once(tiny(), 1))
+    on_step = loop.StopOnSignal.on_step
+
+    def stop_at(callback, step, losses):
+        callback.received = 15 if step == stop else None
+        on_step(callback, step, losses)
+
+    with monkeypatch.context() as patch, pytest.raises(cli.Failure, match=f"after step {stop}"):
+        patch.setattr(loop.StopOnSignal, "on_step", stop_at)
+        train(tmp_path / "run", at_once(tiny(), before))
+    model = train(tmp_path / "run", at_once(tiny(), after))
+    assert model.steps_per_execution == after
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    # The rest of an epoch is in calls that divide it, the next one as asked for.
+    rest = range(stop + 1, 5) if stop % 2 else range(stop + 2, 5, 2)
+    ends = [*range(before, stop + 1, before), *rest, *range(4 + after, 9, after)]
+    assert [json.loads(line)["step"] for line in lines] == ends
+    end = "checkpoints/step-00000008"
+    assert variables(tmp_path / "run" / end) == variables(tmp_path / "whole" / end)
+
+
 @pytest.fixture
 def at_once():
     """Has a compiled model make several steps in one call of the graph."""
