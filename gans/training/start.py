@@ -198,9 +198,9 @@ def resolve(
             f"--load_size expects at least the image size of {model['image_size']}. "
             f"Received: {training['load_size']}"
         )
-    if model.get("decay_epochs") and model["decay_epochs"] >= training["epochs"]:
+    if model.get("decay_epochs") and model["decay_epochs"] > training["epochs"]:
         raise cli.UsageError(
-            f"--decay_epochs expects less than the {training['epochs']} epochs of the run. "
+            f"--decay_epochs expects at most the {training['epochs']} epochs of the run. "
             f"Received: {model['decay_epochs']}"
         )
     return {
