@@ -46,8 +46,8 @@ def run_script(load_script):
 
     def run(name, *flags):
         module = load_script(name)
-        commands = {"translate": "translate", "evaluate": "evaluate"}
-        command = getattr(module, commands.get(name, "train"))
+        named_alike = ("translate", "evaluate", "generate", "gallery")
+        command = getattr(module, name if name in named_alike else "train")
         if hasattr(module, "DESCRIPTION"):
             command = cli.compose(command, module.DESCRIPTION)
         if hasattr(module, "process_main"):

@@ -1,0 +1,213 @@
+"""Makes docs/gallery.md: what finished runs look like, each with the command that trained it.
+
+    python scripts/gallery.py
+    python scripts/gallery.py --runs=runs --out=docs
+
+Looks below `runs` for run folders of all GANs. A run is in the gallery when its last sample
+picture is there. Of each: the command, with placeholders for folders; data, steps, seconds of
+training; what `evaluate.py` measured last, if it did; and that picture, as `docs/gallery/NAME.jpg`
+of at most 60 kB. Of points also the film of the run, where it has less than 300 kB. The same runs
+give the same bytes; what an earlier page showed and this one does not is removed.
+"""
+
+import ast
+import importlib.util
+import io
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gans.data.images import open_image
+from gans.metrics.tables import show
+from gans.training import cli, command
+from gans.training.pace import training_seconds
+from gans.training.recall import count_images, data_name, training_command
+from gans.training.restore import gan_module
+from gans.training.run_folder import RunFolder, write_atomically
+
+QUALITY, LARGEST_PICTURE = 85, 60_000
+LARGEST_FILM = 300_000
+HEAD = """# Gallery
+
+What runs of this library look like at their end, each with the command that trained it.
+`python scripts/gallery.py` made this page; DATA, DATA_B and TFDS stand for your folders.
+"""
+
+
+def gallery(runs: str = "runs", out: str = "docs", debug: bool = False) -> None:
+    """Makes gallery.md and its pictures from finished runs.
+
+    Args:
+        runs: Folder below which the runs are.
+        out: Folder for gallery.md and the folder gallery of its pictures.
+        debug: Show the traceback of an error.
+    """
+    root, folder = Path(runs), Path(out)
+    found = find_runs(root)
+    if not found:
+        raise cli.UsageError(
+            f"--runs expects a folder with finished runs below it. Received: {root} "
+            f"({'none in it' if root.is_dir() else 'no such folder'})"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise cli.UsageError(f"--out expects a folder. Received: the file {out}")
+    page, pictures = folder / "gallery.md", folder / "gallery"
+    earlier = shown_by(page)
+    names = [name_of(run, root) for run, _ in found]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise cli.UsageError(f"expected runs of different names. Received: two of {twice}")
+    foreign = [
+        pictures / f"{name}{suffix}"
+        for name in names
+        for suffix in (".jpg", ".gif")
+        if f"{name}{suffix}" not in earlier and (pictures / f"{name}{suffix}").exists()
+    ]
+    if foreign:
+        raise cli.UsageError(
+            f"--out holds pictures of these names that are none of this gallery, e.g. {foreign[0]}"
+        )
+
+    command.import_tensorflow(debug)
+    pictures.mkdir(parents=True, exist_ok=True)
+    parts = [section(*run, name, pictures) for run, name in zip(found, names, strict=True)]
+    write_atomically(page, "\n".join([HEAD, *parts]))
+    for name in earlier - shown_by(page):
+        (pictures / name).unlink(missing_ok=True)
+    print(page)
+
+
+def name_of(run: RunFolder, root: Path) -> str:
+    """What a run's pictures are called: its folder below `root`."""
+    parts = run.path.relative_to(root).parts
+    return "-".join(parts) or root.resolve().name
+
+
+def shown_by(page: Path) -> set[str]:
+    """Names of the pictures of a page that this script made; none where there is no page.
+
+    Raises `UsageError` for a page that it did not make.
+    """
+    if not page.exists():
+        return set()
+    text = page.read_text(encoding="utf-8", errors="replace")
+    if not text.startswith(HEAD):
+        raise cli.UsageError(f"expected a gallery.md of this script, or none. Received: {page}")
+    return set(re.findall(r"\]\(gallery/([^/)]+\.(?:jpg|gif))\)", text))
+
+
+def find_runs(root: Path) -> list[tuple[RunFolder, dict[str, Any]]]:
+    """Run folders with their last picture, by name; says which have none yet."""
+    found = []
+    for path in sorted(root.rglob("config.json")):
+        run = RunFolder(path.parent)
+        try:
+            settings = run.read_config()
+            gan_module(settings)
+            picture = last_picture(run, settings)
+        except (cli.UsageError, KeyError, TypeError):
+            continue  # The config.json of something else.
+        if picture.is_file():
+            found.append((run, settings))
+        else:
+            print(f"left out, since it is not finished: {run.path}", file=sys.stderr)
+    return found
+
+
+def last_picture(run: RunFolder, settings: dict[str, Any]) -> Path:
+    """The sample picture of a run's last step."""
+    return run.samples / f"step-{settings['epochs'] * settings['steps_per_epoch']:08d}.png"
+
+
+def section(run: RunFolder, settings: dict[str, Any], name: str, pictures: Path) -> str:
+    """A run's part of the page; writes its pictures."""
+    steps = settings["epochs"] * settings["steps_per_epoch"]
+    fingerprint = json.loads(run.data_file.read_text(encoding="utf-8"))
+    data = data_name(settings)
+    title, meaning = titles(gan_module(settings))
+    seconds = training_seconds(run.logs, steps)
+    facts = [f"{steps} steps of batch {settings['batch_size']}"]
+    if settings["constructor"].get("data") != "points":
+        facts.append("{0}x{0} pixels".format(settings["constructor"]["image_size"]))
+    if seconds is not None:
+        facts.append(f"{describe_seconds(seconds)} of training")
+    lines = [
+        f"## {title} on {data}",
+        "",
+        meaning,
+        "",
+        "```",
+        training_command(settings, count_images(settings, fingerprint)),
+        "```",
+        "",
+        f"{', '.join(facts)}.",
+        "",
+        *measured(run.path / "evaluation.jsonl"),
+        f"![Samples of {title} on {data}](gallery/{name}.jpg)",
+        "",
+    ]
+    save_jpeg(last_picture(run, settings), pictures / f"{name}.jpg")
+    film = run.path / "samples.gif"
+    if film.is_file() and film.stat().st_size < LARGEST_FILM:
+        shutil.copyfile(film, pictures / f"{name}.gif")
+        lines += [f"[The same over the training](gallery/{name}.gif)", ""]
+    return "\n".join(lines)
+
+
+def titles(module: str) -> tuple[str, str]:
+    """Name and meaning of a GAN, from the first paragraph of its file."""
+    source = importlib.util.find_spec(module).loader.get_source(module)
+    text = ast.get_docstring(ast.parse(source)).partition("\n\n")[0]
+    name, _, meaning = " ".join(text.split()).partition(": ")
+    return name, meaning[:1].upper() + meaning[1:]
+
+
+def describe_seconds(seconds: float) -> str:
+    """`45 seconds`, `12 minutes`, `3.1 hours`."""
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
+
+
+def measured(path: Path) -> list[str]:
+    """A table of what was measured of the last step that was; of a metric measured twice, the last
+    time. Nothing where nothing was.
+    """
+    if not path.is_file():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    last = max(line["step"] for line in lines)
+    rows = {}
+    for line in lines:
+        if line["step"] == last:
+            way = f" ({line['direction']})" if line.get("direction") else ""
+            reference = ""
+            if line["reference"] is not None:
+                reference = f"{show(line['reference'])} ({line['reference_is']})"
+            rows[line["metric"] + way] = f"| {line['metric']}{way} | {show(line['value'])} | "
+            rows[line["metric"] + way] += f"{reference} |"
+    return ["| measure | value | for reference |", "|---|---|---|", *rows.values(), ""]
+
+
+def save_jpeg(picture: Path, out: Path):
+    """Writes a picture as JPEG of at most `LARGEST_PICTURE` bytes, if need be at fewer pixels."""
+    with open_image(picture) as opened:
+        image = opened.convert("RGB")
+    for share in (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2):
+        size = [max(1, round(share * side)) for side in image.size]
+        file = io.BytesIO()
+        image.resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=QUALITY)
+        if file.tell() <= LARGEST_PICTURE:
+            break
+    temporary = out.with_name(f".{out.name}.tmp")
+    temporary.write_bytes(file.getvalue())
+    temporary.replace(out)
+
+
+if __name__ == "__main__":
+    cli.run(gallery)
