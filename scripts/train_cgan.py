@@ -36,7 +36,8 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
         open_data,
         networks=("generator", "discriminator"),
         preset=sets.implied().preset,
-        implied=sets.implied().constructor,
+        # Whatever the constructor's default: as many as the data has.
+        implied={**sets.implied().constructor, "label_dim": None},
         measure=generation.measure_while_training,
     )
 

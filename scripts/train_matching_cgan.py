@@ -43,7 +43,8 @@ def train(flags: Flags, sets: SetFlags, constructor: dict, use_unlabelled: bool 
         open_data,
         networks=("generator", "discriminator"),
         preset=sets.implied().preset,
-        implied=sets.implied().constructor,
+        # Whatever the constructor's default: as many as the data has.
+        implied={**sets.implied().constructor, "label_dim": None},
         measure=generation.measure_while_training,
     )
 
