@@ -79,8 +79,8 @@ def measure(
         samples: how many are drawn. Default: `default_samples`.
         classifier: of single pictures with the labels of the run, or of the digits of which three
             are stacked. Without, what needs one is left out.
-        asked: rows of labels `(m, label_dim)` of the data, taken in turn; needed where labels are
-            not one-hot. Default: each label in turn.
+        asked: rows of labels `(m, label_dim)` of the data, taken in turn where they are multi-hot;
+            one-hot labels are asked for equally often. Default: labels are one-hot.
         real: held-out images `(m, size, size, channels)` in [-1, 1]. Without, what needs them is
             left out.
         seed: of the noise.
@@ -105,9 +105,7 @@ def measure_while_training(
     if gan.data == "points":
         return measure(gan, settings)
     real, *labels = preview
-    # One-hot labels are asked for equally often, others as they go together in the data.
-    several = bool(labels) and not np.all(labels[0].sum(axis=1) == 1)
-    asked = labels[0] if several else None
+    asked = labels[0] if labels else None
     return measure(gan, settings, TRAINING_SAMPLES, asked=asked, real=real)
 
 
@@ -226,7 +224,9 @@ class Generated:
             return np.asarray(categorical) if getattr(self.gan, "supervised", False) else None
         if not self.gan.label_dim:
             return None
-        rows = np.eye(self.gan.label_dim) if self.asked is None else self.asked
+        rows = self.asked
+        if rows is None or np.all(np.sum(rows, axis=1) == 1):
+            rows = np.eye(self.gan.label_dim)
         return np.asarray(rows, np.float32)[np.arange(self.samples) % len(rows)]
 
     @functools.cached_property
@@ -371,6 +371,11 @@ ABSENCES = {
 TOLD = ("recognised", "classes", "real")
 
 
+def _part(value: float, whole: float) -> float:
+    """NaN where the real images are flat, or all the same."""
+    return value / whole if whole else float("nan")
+
+
 def _correlated(factor: Callable[[np.ndarray], np.ndarray], kind: str) -> Metric:
     return Metric(lambda g: g.correlation(factor), ("codes", kind), "chance", lambda g: 0.0)
 
@@ -422,13 +427,15 @@ METRICS = {
         lambda g: g.realism(g.compared()), ("images", "real"), "real", lambda g: g.realism(g.others)
     ),
     "sharpness": Metric(
-        lambda g: gradient_energy(g.compared()) / gradient_energy(g.real),
+        lambda g: _part(gradient_energy(g.compared()), gradient_energy(g.real)),
         ("images", "real"),
         "real",
         lambda g: 1.0,
     ),
     "diversity": Metric(
-        lambda g: random_pair_distance(g.compared(), g.seed) / random_pair_distance(g.real, g.seed),
+        lambda g: _part(
+            random_pair_distance(g.compared(), g.seed), random_pair_distance(g.real, g.seed)
+        ),
         ("images", "real"),
         "real",
         lambda g: 1.0,

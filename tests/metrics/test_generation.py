@@ -317,6 +317,12 @@ def test_pictures_are_compared_with_as_many_real_ones():
     assert np.isnan(generation.METRICS["realism"].reference(none))
 
 
+def test_flat_pictures_are_no_measure():
+    gan = Fake(lambda z, labels: np.zeros((len(z), 32, 32, 3)))
+    found = measure(gan, {}, 4, real=np.zeros((2, 32, 32, 3), np.float32))
+    assert np.isnan(found["sharpness"]) and np.isnan(found["diversity"])
+
+
 def test_pictures_are_measured_in_8_bits():
     gan = Fake(lambda z, labels: np.full((len(z), 32, 32, 3), 1.2 - z[0] * 0 - 0.7))
     made = Generated(gan, {}, 2).made

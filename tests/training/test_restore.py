@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from gans.bicyclegan import BicycleGAN
 from gans.training import cli
 from gans.training.checkpoints import Checkpoints
-from gans.training.restore import gan_module, open_run, translate_takes
+from gans.training.restore import gan_module, generates, open_run, translate_takes
 from gans.training.run_folder import RunFolder
 
 CONSTRUCTOR = {
@@ -149,3 +151,23 @@ def test_what_can_be_asked_of_a_gan_is_read_from_its_source(module, takes, monke
     monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"imported {name}"))
     assert gan_module({"module": module}) == module
     assert translate_takes(module) == takes
+
+
+@pytest.mark.parametrize("module", ["bicyclegan", "pix2pix", "cyclegan", "discogan"])
+def test_gans_that_translate_do_not_begin_with_noise(module):
+    assert not generates(f"gans.{module}")
+
+
+@pytest.mark.parametrize(
+    "module", ["gan", "dcgan", "wgan", "wgan_gp", "cgan", "matching_cgan", "infogan"]
+)
+def test_a_gan_begins_with_noise_by_its_own_method_or_an_inherited_one(module):
+    assert generates(f"gans.{module}")
+
+
+def test_what_a_gan_begins_with_is_read_without_tensorflow():
+    code = (
+        "import sys\nfrom gans.training.restore import generates\nassert generates('gans.dcgan')\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
