@@ -26,10 +26,12 @@ What to expect. The tags asked for are those that are drawn, first the colours o
 Differences from the paper
 - `article`: the three terms count alike; tags enter D as a plane that a dense layer draws beside
   the image. Its listing feeds D generated pictures for the third term where its text, and the
-  paper, say real ones: real ones here. Its z has 100 numbers, which it does not say.
+  paper, say real ones: real ones here. It draws t' from all tags, also where they are the same.
+  The length of z, batch, Adam's numbers and the epochs it does not say: those of DCGAN here.
 - `paper`: for tags instead of sentences, so without the text encoder and its layer; DCGAN's
   networks, without the residual blocks at 4x4 and 8x8. The tags are replicated over D's last map,
-  with a 1x1 convolution after it. The official code zeroes all biases at each step.
+  with a 1x1 convolution after it. The rate stays; the official code halves it every 100 epochs.
+  Nor are the biases of convolutions set to 0 before each update, as there.
 - G learns against the D that was just updated, on the same noise.
 """
 
@@ -66,7 +68,7 @@ PRESETS = {
         "generator_filters": 32,
         "discriminator_filters": 32,
         "learning_rate": 5e-4,
-        "decay_epochs": 5,
+        "decay_epochs": 3,
     },
     "points": {
         "data": "points",
@@ -83,7 +85,7 @@ TRAINING = {
     "toy": {"batch_size": 32, "epochs": 60},
     "article": {"batch_size": 64, "epochs": 200},
     "paper": {"batch_size": 64, "epochs": 600},
-    "mnist": {"batch_size": 64, "epochs": 10},
+    "mnist": {"batch_size": 64, "epochs": 6},
     "points": {"batch_size": 100, "epochs": 40, "steps_per_call": 100},
 }
 
@@ -173,16 +175,16 @@ class MatchingCGAN(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
-        image_size: Side of the images in pixels: 4 to 7 times a power of two; of the article's
-            network a multiple of 6.
+        image_size: Side of the images in pixels: 4 to 7 times a power of two; with the article's
+            network any from 4 on.
         image_channels: 3, or 1 for grey.
         latent_dim: Length of the noise z.
         latent: Distribution of z: normal, or uniform in [-1, 1].
         label_dim: Number of tags; the training script takes that of the data.
-        network: dcgan, or article: the article's own, whose generator has a wide first layer (71 M
-            weights at 96x96).
-        tags_enter: The discriminator: replicated over its last map (the paper), or as a plane that
-            a dense layer draws beside the image (the article).
+        network: dcgan, or article: the article's own, whose generator has a wide first layer (69 M
+            weights at 96x96 with 23 tags).
+        tags_enter: The discriminator of images: replicated over its last map (the paper), or as a
+            plane that a dense layer draws beside the image (the article).
         generator_filters: Of dcgan: channels of the generator's last hidden map, doubled on each
             smaller one; of points, width of its layers.
         discriminator_filters: Channels of the discriminator's first layer, likewise.
@@ -374,3 +376,5 @@ def check_settings(settings: dict):
     check_range(settings, ("label_smoothing", "beta_1"), 0, below=1)
     if settings["data"] == "images" and settings["network"] == "dcgan":
         synthesis.doublings(settings["image_size"])
+    elif settings["data"] == "images":
+        check_range(settings, ("image_size",), 4)
