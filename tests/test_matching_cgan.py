@@ -1,0 +1,265 @@
+"""Matching-aware cGAN: its networks in numbers, where the tags go, which tags are mismatched."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from gans.matching_cgan import PRESETS, MatchingCGAN, build_discriminator, build_generator
+from gans.nn.layers import BatchNormalization, Conv2D, Conv2DTranspose, TileLatent
+
+SIZE, TAGS = 16, 4
+NARROW = {
+    "image_size": SIZE,
+    "latent_dim": 3,
+    "label_dim": TAGS,
+    "generator_filters": 2,
+    "discriminator_filters": 2,
+}
+ARTICLE = {"network": "article", "tags_enter": "plane"}
+
+
+def narrow(**settings):
+    keras.utils.set_random_seed(0)
+    gan = MatchingCGAN(**NARROW | settings)
+    # Large enough weights that what a test changes shows.
+    for variable in gan.trainable_variables:
+        if variable.name == "kernel":
+            variable.assign(4 * variable)
+    gan.compile()
+    return gan
+
+
+def images(count, size=SIZE, seed=0):
+    uniform = np.random.default_rng(seed).uniform(-1, 1, (count, size, size, 3))
+    return tf.constant(uniform, tf.float32)
+
+
+def trainable(network):
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+def kinds(network, kind):
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+# Networks
+
+
+def test_parameters_of_the_articles_generator():
+    def listing(inputs):
+        dense = (inputs + 1) * 15 * 192 * 192 + 2 * 15
+        convolutions = (15 * 9 + 1) * 50 + 2 * 50 + (50 * 9 + 1) * 25 + 2 * 25
+        return dense + convolutions + (25 * 4 + 1) * 3
+
+    # One number of z and one tag: with all 123 it is the 69 M that the docstring says.
+    generator = build_generator(network="article", latent_dim=1, label_dim=1)
+    assert trainable(generator) == listing(2)
+    assert 68.5e6 < listing(100 + 23) < 69.5e6
+    first, *rest = kinds(generator, BatchNormalization)
+    assert first.output.shape == (None, 192, 192, 15)
+    assert [x.output.shape[1:] for x in rest] == [(192, 192, 50), (192, 192, 25)]
+    assert generator.output.shape == (None, 96, 96, 3)
+
+
+def test_parameters_and_maps_of_the_articles_discriminator():
+    discriminator = build_discriminator(**ARTICLE, label_dim=32)
+    expected = 33 * 96 * 96  # The plane.
+    expected += (4 * 25 + 1) * 32 + (32 * 25 + 1) * 64
+    expected += (64 * 16 * 16 + 1) * 1024 + 1025
+    assert trainable(discriminator) == expected
+    assert [x.output.shape[1] for x in kinds(discriminator, Conv2D)] == [96, 48]
+    assert [x.output.shape[1] for x in kinds(discriminator, layers.AveragePooling2D)] == [48, 16]
+    slopes = [x.negative_slope for x in kinds(discriminator, layers.LeakyReLU)]
+    assert slopes == [0.2] * 3 and not kinds(discriminator, BatchNormalization)
+
+
+def test_parameters_of_the_papers_networks():
+    sizes = {"image_size": 64, "label_dim": 23}
+    generator = build_generator(**sizes, filters=128)
+    # 4x4x1024, and 512, 256 and 128 channels; no bias before a normalisation.
+    expected = 123 * 16 * 1024 + 16 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3) + 3
+    assert trainable(generator) == expected + 2 * (1024 + 512 + 256 + 128)
+    expected = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 64 + 2 * (128 + 256 + 512)
+    expected += (512 + 23 + 1) * 512 + 2 * 512  # 1x1 over map and tags.
+    assert trainable(build_discriminator(**sizes)) == expected + 4 * 4 * 512 + 1
+
+
+@pytest.mark.parametrize(
+    ("network", "size", "sides", "last"),
+    [
+        ("dcgan", 28, [14, 28], 7),
+        ("dcgan", 64, [8, 16, 32, 64], 4),
+        ("dcgan", 96, [12, 24, 48, 96], 6),
+        ("article", 28, [], 5),
+        ("article", 96, [], 16),
+        ("article", 4, [], 1),
+    ],
+)
+@pytest.mark.parametrize("tags_enter", ["replicated", "plane"])
+def test_shapes_ranges_and_where_the_tags_enter(network, size, sides, last, tags_enter):
+    options = {"image_size": size, "label_dim": TAGS, "network": network, "filters": 2}
+    generator = build_generator(**options, latent_dim=2)
+    discriminator = build_discriminator(**options, tags_enter=tags_enter)
+    z, tags = tf.constant([[1.0, 2], [3, 4], [0, 1]]), tf.eye(3, TAGS)
+    drawn = generator([1e9 * z, tags])
+    assert drawn.shape == (3, size, size, 3) and drawn.dtype == tf.float32
+    assert 0.9 < np.abs(drawn).max() <= 1
+    judged = discriminator([drawn, tags])
+    assert judged.shape == (3, 1) and judged.dtype == tf.float32
+    assert [x.output.shape[1] for x in kinds(generator, Conv2DTranspose)] == sides
+
+    joined = keras.Model(generator.inputs, kinds(generator, layers.Concatenate)[0].output)
+    assert np.array_equal(joined([z, tags]), tf.concat([z, tags], 1))
+    if tags_enter == "replicated":
+        (tile,) = kinds(discriminator, TileLatent)
+        planes = keras.Model(discriminator.inputs, tile.output)([drawn, tags])[..., -TAGS:]
+        assert planes.shape == (3, last, last, TAGS)
+        assert np.array_equal(planes, tags[:, None, None] * tf.ones((1, last, last, 1)))
+    else:
+        (dense,) = (x for x in kinds(discriminator, layers.Dense) if x.kernel.shape[0] == TAGS)
+        dense.bias.assign(tf.range(size**2, dtype=tf.float32))
+        first = kinds(discriminator, Conv2D)[0]
+        seen = keras.Model(discriminator.inputs, first.input)([drawn, tags])
+        assert np.array_equal(seen[..., :3], drawn)
+        plane = (tags @ dense.kernel + dense.bias).numpy().reshape(3, size, size)
+        assert np.allclose(seen[..., 3], plane, rtol=1e-6)
+
+
+@pytest.mark.parametrize("network", ["dcgan", "article"])
+@pytest.mark.parametrize("tags_enter", ["replicated", "plane"])
+def test_both_networks_answer_differently_for_each_tag(network, tags_enter):
+    gan = narrow(network=network, tags_enter=tags_enter)
+    sets = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1], [0] * 4], "float32")
+    same = np.repeat(images(1), len(sets), 0)
+    assert np.abs(np.diff(np.sort(gan.judge(same, sets)))).min() > 1e-6
+    z = np.repeat(gan.draw_latents(1), len(sets), 0)
+    drawn = gan.generate(z, sets)
+    assert min(np.abs(drawn[i] - drawn[j]).max() for i in range(5) for j in range(i)) > 1e-4
+
+
+def test_settings_of_paper_and_article():
+    paper, article = MatchingCGAN(**NARROW), MatchingCGAN(**PRESETS["article"] | {"image_size": 4})
+    assert (paper.lambda_fake, paper.lambda_mismatched) == (0.5, 0.5)
+    assert (article.lambda_fake, article.lambda_mismatched) == (1.0, 1.0)
+    assert kinds(paper.discriminator, TileLatent) and not kinds(article.discriminator, TileLatent)
+    assert kinds(paper.generator, Conv2DTranspose) and not kinds(article.generator, Conv2DTranspose)
+
+
+# Which tags are mismatched
+
+
+def expected_mismatch(tags, order):
+    """One sample after the other."""
+    chosen, found = [], []
+    for own, numbers in zip(tags, order, strict=True):
+        candidates = [j for j in range(len(tags)) if tags[j].any() and (tags[j] != own).any()]
+        found.append(float(bool(candidates)))
+        chosen.append(tags[max(candidates, key=lambda j: numbers[j])] if candidates else None)
+    return chosen, found
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_mismatched_tags_are_those_of_another_and_never_the_same(seed):
+    random = np.random.default_rng(seed)
+    count = random.integers(1, 9)
+    # From batches without any tags to such where nearly all sets differ.
+    tags = (random.uniform(size=(count, TAGS)) < seed / 40).astype("float32")
+    tags[random.uniform(size=count) < 0.2] = 0
+    order = random.uniform(size=(count, count)).astype("float32")
+    found_tags, has_others = MatchingCGAN.mismatch(None, tf.constant(tags), tf.constant(order))
+    chosen, expected = expected_mismatch(tags, order)
+    assert has_others.numpy().tolist() == expected
+    for own, other, wanted in zip(tags, found_tags.numpy(), chosen, strict=True):
+        if wanted is not None:
+            assert np.array_equal(other, wanted)
+            assert other.any() and not np.array_equal(other, own)
+
+
+def test_mismatched_tags_are_uniform_among_the_candidates():
+    gan = narrow()
+    a, b, c, none = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1], [0] * 4], "float32")
+    tags = tf.constant([a, a, a, b, b, c, none])
+    draws = 1000
+    others = []
+    for step in range(draws):
+        gan.optimizer_generator.iterations.assign(step)
+        chosen, has_others = gan.mismatch(tags, gan.sample_order(tags))
+        assert has_others.numpy().all()
+        others.append(chosen.numpy())
+    others = np.array(others)
+
+    def share(row, of):
+        return (others[:, row] == of).all(1).mean()
+
+    error = 5 * 0.5 / np.sqrt(draws)
+    for row, wanted in ((0, (0, 2, 1)), (3, (3, 0, 1)), (5, (3, 2, 0)), (6, (3, 2, 1))):
+        shares = [share(row, of) for of in (a, b, c)]
+        assert shares == pytest.approx(np.array(wanted) / sum(wanted), abs=error)
+    # Rows draw for themselves.
+    together = (others[:, 0] == others[:, 1]).all(1).mean()
+    assert together == pytest.approx((2 / 3) ** 2 + (1 / 3) ** 2, abs=error)
+
+
+def test_draws_are_functions_of_seed_and_step():
+    gan, other = narrow(), narrow(seed=1)
+    z, order = tf.zeros((20_000, 1)), tf.zeros((300, 1))
+    draws = [(gan.sample_latent(z), gan.sample_order(order))]
+    gan.optimizer_generator.iterations.assign(1)
+    draws += [(of.sample_latent(z), of.sample_order(order)) for of in (gan, other)]
+    # 60,000 standard normal and 90,000 uniform numbers: five deviations.
+    normal, uniform = (np.reshape(values, (3, -1)) for values in zip(*draws, strict=True))
+    assert np.abs(normal.mean(1)).max() < 5 / 240
+    assert np.abs(normal.var(1) - 1).max() < 5 * np.sqrt(2) / 240
+    assert uniform.min() >= 0 and uniform.max() < 1
+    assert np.abs(uniform.mean(1) - 0.5).max() < 5 * np.sqrt(1 / 12) / 300
+    for values in (normal, uniform, np.concatenate([normal[:, :60_000], uniform[:, :60_000]])):
+        assert np.abs(np.corrcoef(values) - np.eye(len(values))).max() < 5 / 240
+
+
+# Pictures, points, settings
+
+
+def test_preview_shows_an_image_and_what_is_drawn_of_its_tags():
+    gan = narrow()
+    tags = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]] * 4, "float32")
+    rows = gan.preview((images(12).numpy(), tags))
+    assert len(rows) == 8 and all(len(row) == 8 for row in rows)
+    z = gan.draw_latents(7)
+    for row, column in ((0, 1), (4, 4), (7, 7)):
+        assert np.array_equal(rows[row][0], images(12)[row])
+        drawn = gan.generate(z[column - 1 : column], tags[row : row + 1])[0]
+        assert np.allclose(rows[row][column], drawn, atol=1e-6)
+    assert np.array_equal(rows[0][1], rows[3][1])  # The same tags, the same noise.
+
+
+def test_points():
+    gan = narrow(data="points", latent_dim=2, generator_filters=8, discriminator_filters=8)
+    points = tf.constant(np.random.default_rng(0).normal(size=(8, 2)), tf.float32)
+    tags = tf.one_hot(np.arange(8) % TAGS, TAGS)
+    before = gan.get_weights()
+    gan.fit(tf.data.Dataset.from_tensors((points, tags)), shuffle=False, verbose=0)
+    assert not any(np.array_equal(*pair) for pair in zip(before, gan.get_weights(), strict=True))
+    assert all(np.isfinite(value).all() for value in gan.get_weights())
+    samples, judged = gan.preview(points.numpy())
+    assert samples.shape == (2500, 2) and judged.shape == (8,)
+    z = gan.draw_latents(2500)[6:7]
+    assert np.allclose(samples[6], gan.generate(z, np.eye(TAGS, dtype="float32")[2:3]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": "mlp"}, "`network` must be one of .*Received: 'mlp'"),
+        ({"tags_enter": "input"}, "`tags_enter` must be one of .*Received: 'input'"),
+        ({"image_size": 30}, "`image_size` must be 4, 5, 6 or 7 times a power of two.*: 30"),
+        ({"image_size": 3, "network": "article"}, "`image_size` must be at least 4. Received: 3"),
+        ({"lambda_fake": -1.0}, "`lambda_fake` must be at least 0. Received: -1.0"),
+        ({"lambda_mismatched": -1.0}, "`lambda_mismatched` must be at least 0. Received: -1.0"),
+        ({"label_smoothing": 1.0}, r"`label_smoothing` must be in \[0, 1\). Received: 1.0"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        narrow(**settings)
