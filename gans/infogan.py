@@ -26,11 +26,13 @@ and width. Which code takes which meaning is chance: look at `--mode=codes`.
 Differences from the paper
 - `paper`: as the official code, L_I is added to D's objective too: Q is trained with D, by D's
   optimizer, and the layers that they share learn from both. Its weight 1 is for all codes; the
-  paper's text has a smaller one for continuous codes. Equal codes in D's and in G's step.
-- `article`: Q is trained with G, as the listing; D learns to discriminate only. The variance is
-  learned, lambda_continuous 0.1. In the listing "supervised" makes the codes equal to the labels of
-  the real batch, whose pictures Q never sees, so nothing ties the two together. Here Q also learns
-  the labels of real pictures (`supervised`), which is what it is meant to do.
+  paper's text has a smaller one for continuous codes. Equal codes in D's and in G's step. Images in
+  [-1, 1] and tanh, not [0, 1] and sigmoid; G's 7x7 map is normalised by channel, not by number.
+- `article`: Q is trained with G, as the listing; D learns to discriminate only. The noise is
+  normal, the variance learned, lambda_continuous 0.1; networks and rates it does not say. In the
+  listing "supervised" makes the codes equal to the labels of the real batch, whose pictures Q never
+  sees, so nothing ties the two together. Here Q also learns the labels of real pictures
+  (`supervised`), which is what it is meant to do.
 - Not on MNIST: DCGAN's networks at any size, with the dense layers of the paper's for MNIST.
 """
 
@@ -54,6 +56,7 @@ PRESETS = {
         "dense_units": 256,
     },
     "article": {
+        "latent": "normal",
         "recognizer_learns_with": "generator",
         "variance": "learned",
         "lambda_continuous": 0.1,
@@ -174,14 +177,14 @@ class InfoGAN(sampling.NoiseGAN):
         generator_filters: Channels of the generator's last hidden map, doubled on each smaller one;
             of points, width of its layers.
         discriminator_filters: Channels of the discriminator's first layer, likewise.
-        dense_units: Width of the dense layers between vectors and maps.
+        dense_units: Width of the dense layers between vectors and maps; of images only.
         variance: Of Q's Gaussians: fixed at 1 (the paper), or learned (the article).
         recognizer_learns_with: discriminator (the paper: its layers learn to recognize too), or
             generator (the article).
         supervised: Q also learns the labels of the real images, so that category i becomes class i.
         lambda_categorical: Weight of the categorical code's information.
         lambda_continuous: Weight of the continuous codes' information.
-        lambda_supervised: Weight of the labels of real images.
+        lambda_supervised: Weight of the labels of real images, with supervised.
         generator_learning_rate: Of Adam.
         discriminator_learning_rate: Of Adam.
         beta_1: Of Adam.
