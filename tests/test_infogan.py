@@ -1,0 +1,281 @@
+"""InfoGAN: its networks in numbers, its codes, what Q says of them, pictures, settings."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from gans.infogan import (
+    PRESETS,
+    InfoGAN,
+    build_discriminator,
+    build_generator,
+    build_recognizer,
+)
+from gans.nn.layers import Conv2D, Conv2DTranspose
+
+SIZE, NOISE, CATEGORIES, CONTINUOUS = 16, 3, 4, 2
+NARROW = {
+    "image_size": SIZE,
+    "noise_dim": NOISE,
+    "categories": CATEGORIES,
+    "continuous": CONTINUOUS,
+    "generator_filters": 2,
+    "discriminator_filters": 2,
+    "dense_units": 8,
+}
+
+
+def narrow(**settings):
+    keras.utils.set_random_seed(0)
+    gan = InfoGAN(**NARROW | settings)
+    # Large enough weights that what a test changes shows.
+    for variable in gan.trainable_variables:
+        if variable.name == "kernel":
+            variable.assign(4 * variable)
+    gan.compile()
+    return gan
+
+
+def images(count, size=SIZE, seed=0):
+    uniform = np.random.default_rng(seed).uniform(-1, 1, (count, size, size, 1))
+    return tf.constant(uniform, tf.float32)
+
+
+def trainable(network):
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+def kinds(network, kind):
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+# Networks
+
+
+def test_parameters_of_the_papers_table():
+    # Table C.1, without biases before a normalisation; 74 numbers of noise and codes.
+    expected = 74 * 1024 + 2 * 1024 + 1024 * 7 * 7 * 128 + 2 * 128
+    expected += 16 * 128 * 64 + 2 * 64 + 16 * 64 + 1
+    assert trainable(build_generator()) == expected
+    expected = 16 * 64 + 64 + 16 * 64 * 128 + 2 * 128 + 7 * 7 * 128 * 1024 + 2 * 1024
+    assert trainable(build_discriminator()) == expected + 1024 + 1
+    own = 1024 * 128 + 2 * 128
+    assert trainable(build_recognizer()) == own + 129 * (10 + 2)
+    assert trainable(build_recognizer(variance="learned")) == own + 129 * (10 + 2 + 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "sides"), [(28, [14, 28]), (64, [8, 16, 32, 64]), (96, [12, 24, 48, 96])]
+)
+def test_shapes_ranges_and_activations(size, sides):
+    options = {"image_size": size, "filters": 2, "dense_units": 8}
+    generator, discriminator = build_generator(**options), build_discriminator(**options)
+    recognizer = build_recognizer(8, variance="learned")
+    drawn = generator(1e9 * tf.random.stateless_normal((3, 74), [0, 0]))
+    assert drawn.shape == (3, size, size, 1) and drawn.dtype == tf.float32
+    assert 0.9 < np.abs(drawn).max() <= 1
+    judged, features = discriminator(drawn)
+    assert judged.shape == (3, 1) and features.shape == (3, 8) and judged.dtype == tf.float32
+    read = recognizer(features)
+    assert [x.shape for x in read] == [(3, 10), (3, 2), (3, 2)]
+    assert all(x.dtype == tf.float32 for x in read)
+    assert [x.output.shape[1] for x in kinds(generator, Conv2DTranspose)] == sides
+    assert [x.input.shape[1] for x in kinds(discriminator, Conv2D)] == sides[::-1]
+    for network, count in ((discriminator, len(sides) + 1), (recognizer, 1)):
+        slopes = [x.negative_slope for x in kinds(network, layers.LeakyReLU)]
+        assert slopes == [0.01] * count
+    assert len(kinds(generator, layers.ReLU)) == len(sides) + 1
+
+
+def test_settings_of_paper_and_article():
+    paper, article = (InfoGAN(**PRESETS[name] | NARROW) for name in ("paper", "article"))
+    assert (paper.latent, article.latent) == ("uniform", "normal")
+    assert paper.with_discriminator and not article.with_discriminator
+    assert len(paper.recognizer.outputs) == 2 and len(article.recognizer.outputs) == 3
+    assert paper.learning_rates == (1e-3, 2e-4)
+    weights = {"categorical_loss": 1.0, "continuous_loss": 1.0, "supervised_loss": 1.0}
+    assert paper.weights_of_terms == weights
+    assert article.weights_of_terms == weights | {"continuous_loss": 0.1}
+
+
+# Codes
+
+
+def test_codes_are_one_hot_uniform_and_functions_of_seed_and_step():
+    gan, other = narrow(), narrow(seed=1)
+    count = 20_000
+    draws = [gan.sample_latent(tf.zeros((count, 1)))]
+    gan.optimizer_generator.iterations.assign(1)
+    draws += [of.sample_latent(tf.zeros((count, 1))) for of in (gan, other)]
+    again = narrow()
+    again.optimizer_generator.iterations.assign(1)
+    assert np.array_equal(again.sample_latent(tf.zeros((count, 1))), draws[1])
+    draws = np.array(draws)
+    assert draws.shape == (3, count, NOISE + CATEGORIES + CONTINUOUS)
+    category = draws[:, :, NOISE:-CONTINUOUS]
+    assert np.array_equal(np.sort(category), np.broadcast_to([0, 0, 0, 1], category.shape))
+    shares = category.mean(1)
+    assert shares == pytest.approx(0.25, abs=5 * np.sqrt(0.25 * 0.75 / count))
+    uniform = np.delete(draws, range(NOISE, NOISE + CATEGORIES), axis=2)
+    assert -1 <= uniform.min() < -0.999 < 0.999 < uniform.max() < 1
+    assert np.abs(uniform.mean(1)).max() < 5 * np.sqrt(1 / 3 / count)
+    assert np.abs(uniform.var(1) - 1 / 3).max() < 5 * np.sqrt(4 / 45 / count)
+    # All numbers of a step are independent of each other and of those of other steps and seeds.
+    columns = np.concatenate([uniform, np.argmax(category, 2)[:, :, None]], 2)
+    columns = columns.transpose(0, 2, 1).reshape(-1, count)
+    assert np.abs(np.corrcoef(columns) - np.eye(len(columns))).max() < 5 / np.sqrt(count)
+    normal = narrow(latent="normal").sample_latent(tf.zeros((count, 1))).numpy()
+    assert np.abs(normal[:, :NOISE].var(0) - 1).max() < 5 * np.sqrt(2 / count)
+    assert np.abs(normal[:, -CONTINUOUS:]).max() <= 1
+
+
+def test_fixed_latents_are_noise_then_category_then_continuous():
+    gan = narrow()
+    z = gan.draw_latents(9, seed=3)
+    assert z.shape == (9, NOISE + CATEGORIES + CONTINUOUS) and z.dtype == np.float32
+    noise, category, codes = gan.split_codes(z)
+    assert [x.shape[1] for x in (noise, category, codes)] == [NOISE, CATEGORIES, CONTINUOUS]
+    assert np.array_equal(np.concatenate([noise, category, codes], 1), z)
+    assert np.array_equal(category.sum(1), np.ones(9)) and set(category.ravel()) == {0, 1}
+    assert len({tuple(row) for row in codes}) == 9
+    for one, part in zip(gan.split_codes(tf.constant(z)), (noise, category, codes), strict=True):
+        assert np.array_equal(one, part)
+    assert np.array_equal(gan.draw_latents(9, seed=3), z)
+    assert np.array_equal(gan.draw_latents(4, seed=3), z[:4])
+    assert not np.array_equal(gan.draw_latents(9, seed=4), z)
+    training = gan.sample_latent(tf.zeros((9, 1)))
+    assert not np.isin(gan.draw_latents(9, seed=0)[:, :NOISE], training[:, :NOISE]).any()
+
+
+# What Q says
+
+
+class StandIn:
+    """A network without weights, of fixed outputs."""
+
+    trainable_variables, layers = (), ()
+
+    def __init__(self, *outputs):
+        self.outputs = outputs
+
+    def __call__(self, inputs, training):
+        return [tf.constant(values, tf.float32) for values in self.outputs]
+
+
+def test_information_in_numbers():
+    gan, random = narrow(), np.random.default_rng(0)
+    z = gan.draw_latents(6)
+    _, category, codes = (x.astype("float64") for x in gan.split_codes(z))
+    logits, mean, log_variance = (random.normal(size=(6, n)) for n in (4, 2, 2))
+    log_softmax = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    categorical = -(category * log_softmax).sum(1).mean()
+
+    gan.recognizer = StandIn(logits, mean)
+    found = {name: float(value) for name, value in gan.information_losses(None, z).items()}
+    # N(mean, 1): a half of the squared distance, and a half of log 2 pi for each code.
+    fixed = (0.5 * (codes - mean) ** 2 + 0.5 * np.log(2 * np.pi)).sum(1).mean()
+    expected = {"categorical_loss": categorical, "continuous_loss": fixed}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+    gan.recognizer = StandIn(logits, mean, log_variance)
+    found = {name: float(value) for name, value in gan.information_losses(None, z).items()}
+    # The article's log_gaussian, with its sum over the codes.
+    variance = np.exp(log_variance)
+    log_gaussian = -((codes - mean) ** 2) / (2 * variance + 1e-8)
+    log_gaussian -= 0.5 * np.log(2 * np.pi * variance + 1e-8)
+    expected = {"categorical_loss": categorical, "continuous_loss": -log_gaussian.sum(1).mean()}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+    # The constants of the docstring: a blind Q, and one that reads all with a fixed variance.
+    gan.recognizer = StandIn(0 * logits, codes)
+    found = gan.information_losses(None, z)
+    assert float(found["categorical_loss"]) == pytest.approx(np.log(CATEGORIES), rel=1e-6)
+    floor = CONTINUOUS * np.log(2 * np.pi) / 2
+    assert float(found["continuous_loss"]) == pytest.approx(floor, rel=1e-6)
+
+
+def test_supervision_in_numbers():
+    gan = narrow(supervised=True, label_dim=CATEGORIES)
+    logits = np.random.default_rng(0).normal(size=(5, CATEGORIES))
+    labels = np.eye(CATEGORIES, dtype="float32")[[0, 3, 3, 1, 2]]
+    gan.recognizer = StandIn(logits, np.zeros((5, 2)))
+    log_softmax = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    (found,) = gan.supervised_losses(None, tf.constant(labels)).values()
+    assert float(found) == pytest.approx(-(labels * log_softmax).sum(1).mean(), rel=1e-6)
+    assert narrow().supervised_losses(None, None) == {}
+
+
+@pytest.mark.parametrize("variance", ["fixed", "learned"])
+def test_recognize_reads_probabilities_and_means(variance):
+    gan = narrow(variance=variance)
+    gan.train_step(images(6))
+    samples = images(5, seed=1)
+    before = gan.get_weights()
+    probabilities, means = gan.recognize(samples)
+    assert all(np.array_equal(*pair) for pair in zip(before, gan.get_weights(), strict=True))
+    assert probabilities.shape == (5, CATEGORIES) and means.shape == (5, CONTINUOUS)
+    assert probabilities.sum(1) == pytest.approx(1, abs=1e-6)
+    features = gan.discriminator(samples, training=False)[1]
+    logits, mean, *_ = gan.recognizer(features, training=False)
+    assert np.allclose(probabilities, tf.nn.softmax(logits), atol=1e-6)
+    assert np.allclose(means, mean, atol=1e-6)
+    assert np.ptp(probabilities, axis=0).max() > 1e-4
+
+
+# Pictures, points, settings
+
+
+def test_preview_has_a_category_per_row_and_the_same_rest_down_a_column():
+    for categories, rows in ((CATEGORIES, CATEGORIES), (20, 16)):
+        gan = narrow(categories=categories)
+        grid = np.array(gan.preview(images(2)))
+        assert grid.shape == (rows, 8, SIZE, SIZE, 1)
+        for row, column in ((0, 0), (2, 5), (rows - 1, 7)):
+            z = gan.draw_latents(8)[column : column + 1]
+            z[:, NOISE:-CONTINUOUS] = np.eye(categories)[row]
+            assert np.allclose(grid[row, column], gan.generate(z)[0], atol=1e-6)
+
+
+def test_judge_is_the_logit():
+    gan = narrow()
+    judged = gan.judge(images(3))
+    assert judged.shape == (3,)
+    assert np.allclose(judged, gan.discriminator(images(3))[0][:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("learns_with", ["discriminator", "generator"])
+def test_points(learns_with):
+    settings = {"data": "points", "recognizer_learns_with": learns_with}
+    gan = narrow(**settings, generator_filters=8, discriminator_filters=8)
+    points = tf.constant(np.random.default_rng(0).normal(size=(8, 2)), tf.float32)
+    before = gan.get_weights()
+    gan.fit(tf.data.Dataset.from_tensors(points), shuffle=False, verbose=0)
+    assert not any(np.array_equal(*pair) for pair in zip(before, gan.get_weights(), strict=True))
+    samples, judged = gan.preview(points.numpy())
+    assert np.array_equal(samples, gan.generate(gan.draw_latents(2500)))
+    assert samples.shape == (2500, 2)
+    assert np.array_equal(judged, gan.judge(points))
+    assert [x.shape for x in gan.recognize(points)] == [(8, CATEGORIES), (8, CONTINUOUS)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"supervised": True}, "`categories` must be the 0 classes of the data.*Received: 4"),
+        (
+            {"supervised": True, "label_dim": 5},
+            "`categories` must be the 5 classes of the data with `supervised`. Received: 4",
+        ),
+        ({"image_size": 30}, "`image_size` must be 4, 5, 6 or 7 times a power of two.*: 30"),
+        ({"variance": "none"}, "`variance` must be one of .*Received: 'none'"),
+        ({"recognizer_learns_with": "q"}, "`recognizer_learns_with` must be one of .*: 'q'"),
+        ({"categories": 0}, "`categories` must be at least 1. Received: 0"),
+        ({"lambda_continuous": -0.1}, "`lambda_continuous` must be at least 0. Received: -0.1"),
+        ({"beta_1": 1.0}, r"`beta_1` must be in \[0, 1\). Received: 1.0"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        narrow(**settings)
