@@ -209,18 +209,17 @@ class WGANGP(sampling.NoiseGAN):
             run_eagerly: run each step without a graph, to debug it.
         """
 
-        def adam(network, steps):
+        def adam(network, every):
             # An optimizer counts its own steps only.
             learning_rate = optimizers.decaying_rate(
-                self.learning_rate, self.decay_epochs, epochs, steps
+                self.learning_rate, self.decay_epochs, epochs, steps_per_epoch, every
             )
             optimizer = optimizers.Adam(learning_rate, **self.betas)
             optimizer.build(network.trainable_variables)
             return optimizer
 
-        turns = steps_per_epoch and max(1, steps_per_epoch // self.n_critic)
-        self.optimizer_generator = adam(self.generator, turns)
-        self.optimizer_critic = adam(self.critic, steps_per_epoch)
+        self.optimizer_generator = adam(self.generator, self.n_critic)
+        self.optimizer_critic = adam(self.critic, 1)
         super().compile(
             optimizer=self.optimizer_generator, run_eagerly=run_eagerly, jit_compile=False
         )

@@ -126,7 +126,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         initial_learning_rate: the rate of the first epoch.
         constant_epochs, decay_epochs: lengths of the two parts.
-        steps_per_epoch: optimizer steps in an epoch.
+        steps_per_epoch: training steps in an epoch.
+        every: training steps for one of the optimizer, which it takes in the last of them.
     """
 
     def __init__(
@@ -135,14 +136,17 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         constant_epochs: int,
         decay_epochs: int,
         steps_per_epoch: int,
+        every: int = 1,
     ):
         self.initial_learning_rate = initial_learning_rate
         self.constant_epochs = constant_epochs
         self.decay_epochs = decay_epochs
         self.steps_per_epoch = steps_per_epoch
+        self.every = every
 
     def __call__(self, step):
-        epoch = tf.cast(step, tf.int64) // self.steps_per_epoch
+        training_step = (tf.cast(step, tf.int64) + 1) * self.every - 1
+        epoch = training_step // self.steps_per_epoch
         late = tf.cast(tf.maximum(epoch + 1 - self.constant_epochs, 0), tf.float32)
         return self.initial_learning_rate * tf.maximum(1.0 - late / (self.decay_epochs + 1), 0.0)
 
@@ -152,13 +156,19 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             "constant_epochs": self.constant_epochs,
             "decay_epochs": self.decay_epochs,
             "steps_per_epoch": self.steps_per_epoch,
+            "every": self.every,
         }
 
 
 def decaying_rate(
-    learning_rate: float, decay_epochs: int, epochs: int | None, steps_per_epoch: int | None
+    learning_rate: float,
+    decay_epochs: int,
+    epochs: int | None,
+    steps_per_epoch: int | None,
+    every: int = 1,
 ) -> float | LinearDecay:
-    """The rate that falls over the last `decay_epochs` of a run; constant where they are 0.
+    """The rate that falls over the last `decay_epochs` of a run; constant where they are 0. `every`
+    is that of `LinearDecay`.
 
     Raises `ValueError` where the length of the run is not given, or is less than that.
     """
@@ -174,4 +184,4 @@ def decaying_rate(
             f"`decay_epochs` must be at most the {epochs} epochs of the run. "
             f"Received: {decay_epochs}"
         )
-    return LinearDecay(learning_rate, epochs - decay_epochs, decay_epochs, steps_per_epoch)
+    return LinearDecay(learning_rate, epochs - decay_epochs, decay_epochs, steps_per_epoch, every)

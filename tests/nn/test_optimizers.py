@@ -143,6 +143,17 @@ def test_rate_falls_from_the_first_epoch_without_a_constant_part():
     assert [float(schedule(step)) for step in range(4)] == pytest.approx([2, 1, 0, 0])
 
 
+@pytest.mark.parametrize("steps_per_epoch", [3, 5, 7, 10, 12])
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_rate_of_an_optimizer_that_steps_now_and_then_is_that_of_the_epoch(steps_per_epoch, every):
+    schedule = LinearDecay(1.0, 2, 3, steps_per_epoch, every)
+    by_epoch = [1.0, 1.0, 0.75, 0.5, 0.25]
+    steps = [step for step in range(5 * steps_per_epoch) if (step + 1) % every == 0]
+    expected = [by_epoch[step // steps_per_epoch] for step in steps]
+    assert [float(schedule(count)) for count in range(len(steps))] == pytest.approx(expected)
+    assert LinearDecay.from_config(schedule.get_config()).every == every
+
+
 def test_adam_takes_the_rate_of_the_epoch_that_the_step_is_in():
     # With a constant gradient every step of Adam has the length of the rate: here 1, 1, 1/2, 1/2.
     optimizer = Adam(LinearDecay(1.0, 1, 1, steps_per_epoch=2))
