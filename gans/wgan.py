@@ -271,6 +271,8 @@ def check_settings(settings: dict):
     check_choices(WGAN.__init__, settings)
     counts = ("image_channels", "latent_dim", "generator_filters", "critic_filters", "n_critic")
     check_range(settings, counts, 1)
-    check_range(settings, ("clip", "learning_rate", "init_stddev"), 0)
+    check_range(settings, ("learning_rate", "init_stddev"), 0)
+    if not settings["clip"] > 0:
+        raise ValueError(f"`clip` must be above 0. Received: {settings['clip']}")
     if settings["data"] == "images":
         synthesis.doublings(settings["image_size"])

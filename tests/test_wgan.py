@@ -356,7 +356,7 @@ def test_preset_trains_at_its_real_size(preset):
     [
         ({"norm": "instance"}, "`norm` must be one of ('batch', 'layer', 'none'). Received: "),
         ({"n_critic": 0}, "`n_critic` must be at least 1. Received: 0"),
-        ({"clip": -0.01}, "`clip` must be at least 0. Received: -0.01"),
+        ({"clip": 0.0}, "`clip` must be above 0. Received: 0.0"),
         ({"image_size": 30}, "`image_size` must be 4, 5, 6 or 7 times a power of two"),
     ],
 )
