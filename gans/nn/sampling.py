@@ -142,14 +142,15 @@ class NoiseGAN(keras.Model):
         if d_loss < 0.02:
             warnings.append(
                 f"the discriminator's loss is {d_loss:.4f}: it tells real from fake at once, and "
-                "its gradient leads the generator nowhere. If that lasts, lower "
-                "discriminator_filters or learning_rate, or train WGAN-GP"
+                "its gradient leads the generator nowhere. If that lasts, make the discriminator "
+                "narrower, lower learning_rate, or train WGAN-GP"
             )
         samples = rows[0] if self.data == "points" else np.stack(sum(rows, []))
         spread = float(np.std(samples, axis=0).mean())
         if len(samples) > 1 and spread < 0.01:
             warnings.append(
                 f"the samples differ by {spread:.4f} on average: the generator makes one picture "
-                "of all noise. If that lasts, lower learning_rate, or try packing or WGAN-GP"
+                "of all noise. If that lasts, lower learning_rate, or train DCGAN with packing, "
+                "or WGAN-GP"
             )
         return warnings
