@@ -1,15 +1,19 @@
 """Who meets all modes: GAN, PacGAN and WGAN-GP on eight and on twenty-five Gaussians, and what is
 published of that.
 
-    python scripts/compare_modes.py
-    python scripts/compare_modes.py --seeds=10 --epochs=400    # the paper's 400,000 steps, 10 runs
+    python scripts/compare_modes.py            # about an hour on 2 cores
+    python scripts/compare_modes.py --paper    # 400,000 steps, 10 runs: days
 
 The networks, sizes and measures are those of Lin et al. 2018, "PacGAN", arXiv:1712.04086, section
-4.1: G of 4 layers of 400, D of 3 maxout layers of 200, batches of 100 packs, 2,500 samples. WGAN-GP
-has the networks of its own paper's toy experiments, of which a step is a critic step. A run is a
-plain command of a training script in a folder of its own below --out: stopped, the comparison goes
-on where it was, and asked for more seeds it makes only those. It writes `table.md`, `table.csv` and
-`picture.png`.
+4.1: G of 4 layers of 400, D of 3 maxout layers of 200 with dropout, batches of 100 packs, 2,500
+samples. Such a step is a GFLOP, 15 ms of a core for the GAN and 40 ms for packs of 4, so that an
+hour has a fortieth of the paper's steps: the learning rate is ten times as high, and falls to 0 over
+the second half. WGAN-GP has the networks of its own paper's toy experiments; a step of it is a
+critic step.
+
+A run is a plain command of a training script in a folder of its own below --out: stopped, the
+comparison goes on where it was, and asked for more seeds it makes only those. It writes `table.md`,
+`table.csv` and `picture.png`.
 """
 
 import shlex
@@ -33,12 +37,12 @@ from gans.training.run_folder import write_atomically
 SETS = ("ring8", "grid25")
 STEPS_PER_EPOCH = 1000  # Batches of 100 in 100,000 points.
 
-# By name: the script, its flags, and steps for one of the first.
+# By name: the script and its flags.
 VARIANTS = {
     "GAN": ("dcgan", {"packing": 1, "batch_size": 100}),
     "PacGAN2": ("dcgan", {"packing": 2, "batch_size": 200}),
     "PacGAN4": ("dcgan", {"packing": 4, "batch_size": 400}),
-    "WGAN-GP": ("wgan_gp", {"batch_size": 256}),
+    "WGAN-GP": ("wgan_gp", {"batch_size": 100}),
 }
 
 # Table 1 of the paper: modes, high quality in per cent, reverse KL; 10 runs of 400 epochs, mean and
@@ -65,8 +69,9 @@ MEASURES = {
 
 def compare(
     out: str = "runs/compare/modes",
-    seeds: int = 3,
-    epochs: int = 40,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    paper: bool = False,
     sets: tuple[str, ...] = SETS,
     workers: int | None = None,
     dry_run: bool = False,
@@ -76,8 +81,9 @@ def compare(
 
     Args:
         out: Folder for the runs, the tables and the picture.
-        seeds: Runs of each, with seeds 0, 1, ...
-        epochs: Of each run, 1,000 steps each; the paper has 400.
+        seeds: Runs of each, with seeds 0, 1, ... Default: 2; with --paper 10.
+        epochs: Of each run, 1,000 steps each. Default: 10; with --paper 400.
+        paper: Train with the paper's constant rate of 1e-4, and by default as long as it does.
         sets: ring8, grid25, or both.
         workers: Runs at the same time, each with its share of the cores. Default: as many as cores.
         dry_run: Print the commands that are left to do and stop.
@@ -87,8 +93,8 @@ def compare(
     for name in sets:
         if name not in SETS:
             raise cli.UsageError(f"--sets expects some of {', '.join(SETS)}. Received: {name}")
-    folder = Path(out)
-    settings = resolve(epochs)
+    folder, seeds = Path(out), seeds or (10 if paper else 2)
+    settings = resolve(epochs or (400 if paper else 10), paper)
     check(folder, settings)
     runs = plan(folder, settings, sets, seeds)
     left = [run for run in runs if not run.is_measured]
@@ -115,9 +121,13 @@ def compare(
     print(f"{folder}/table.csv, table.md, picture.png")
 
 
-def resolve(epochs: int) -> dict:
+def resolve(epochs: int, paper: bool) -> dict:
     """What the runs are made with, whatever their sets and seeds."""
     length = {"epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
+    if paper:
+        length |= {"learning_rate": 1e-4, "decay_epochs": 0}
+    else:
+        length |= {"learning_rate": 1e-3, "decay_epochs": epochs // 2}
     gans = sorted({gan for gan, _ in VARIANTS.values()})
     return {
         "variants": {
