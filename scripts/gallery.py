@@ -35,7 +35,8 @@ LARGEST_FILM = 300_000
 HEAD = """# Gallery
 
 What runs of this library look like at their end, each with the command that trained it.
-`python scripts/gallery.py` made this page; DATA, DATA_B and TFDS stand for your folders.
+`python scripts/gallery.py` made this page; DATA, DATA_B and TFDS stand for your folders, and times
+are those of the machine that trained, whatever else it did.
 """
 
 

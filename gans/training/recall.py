@@ -22,6 +22,8 @@ PLACEHOLDERS = {
 }
 TOY = re.compile(r"toy_fashion_(shoes_)?\d+")
 TOY_IMAGES = 1000  # Of toy fashion as scripts draw it.
+# Of toy fashion, what the scripts take as labels where no flag says so.
+TOY_LABELS = {"CGAN": ["hue"], "InfoGAN": ["hue"], "MatchingCGAN": ["hue", "kind"]}
 DRAWS = {"BicycleGAN": 2}  # Batches of pairs that a step takes; 1 of all others.
 # What decides nothing, or is not for flags to say.
 NO_FLAGS = {
@@ -56,13 +58,9 @@ def training_command(settings: Mapping[str, Any], images: int | None = None) -> 
     usual = command.read_literal(module, "TRAINING").get(preset, {})
     if settings["epochs"] != usual.get("epochs"):
         flags["epochs"] = settings["epochs"]
-    base = resolve(
-        description,
-        Flags(preset=preset, epochs=flags.get("epochs"), seed=constructor["seed"]),
-        {},
-        {},
-        implied=implied.constructor,
-    )
+    chosen = Flags(preset=preset, epochs=flags.get("epochs"), seed=constructor["seed"])
+    # As a config.json gives it back: tuples are lists.
+    base = json.loads(json.dumps(resolve(description, chosen, {}, {}, implied=implied.constructor)))
     defaults = _flag_defaults(settings, constructor, implied)
     if constructor["seed"]:
         flags["seed"] = constructor["seed"]
@@ -79,7 +77,7 @@ def training_command(settings: Mapping[str, Any], images: int | None = None) -> 
         flags["steps_per_epoch"] = settings["steps_per_epoch"]
     for name, value in constructor.items():
         completed = name == "label_dim" and settings.get("label_names")
-        if not completed and value != _as_json(base["constructor"].get(name)):
+        if not completed and value != base["constructor"].get(name):
             flags[name] = value
     line = " ".join(f"--{name}={_shown(value)}" for name, value in flags.items())
     return f"python scripts/train_{module.removeprefix('gans.')}.py {line}".rstrip()
@@ -144,7 +142,9 @@ def _flag_defaults(settings, constructor, implied: datasets.Dataset) -> dict[str
         return ImageFlags().settings() | DomainFlags().settings() | {"disjoint": False}
     grey = constructor.get("image_channels") == 1
     flip = not grey if implied.flip is None else implied.flip
-    return SetFlags().settings() | {"flip": flip, "use_unlabelled": False}
+    toy = settings.get("dataset") == datasets.TOY_FASHION
+    labels = TOY_LABELS.get(settings["model"]) if toy else None
+    return SetFlags().settings() | {"flip": flip, "use_unlabelled": False, "labels": labels}
 
 
 def _stem(settings: Mapping[str, Any]) -> str:
@@ -162,10 +162,6 @@ def _prepared_count(folder: Path) -> int | None:
         except (OSError, ValueError, LookupError, StopIteration, TypeError):
             continue
     return None
-
-
-def _as_json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,182 @@
+"""The gallery: a page of runs in their order, of their own records, with pictures of their own."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gans.training import command
+
+
+@pytest.fixture(scope="session")
+def runs(run_script, trained, tmp_path_factory):
+    """Finished runs: of translation, and of points; not to be changed."""
+    folder = tmp_path_factory.mktemp("gallery") / "runs"
+    shutil.copytree(trained, folder / "b" / "bicycle")
+    flags = "--dataset=ring8 --epochs=2 --steps_per_epoch=4 --steps_per_call=2 --log_every=1"
+    narrow = "--generator_filters=4 --discriminator_filters=4 --packing=2"
+    run = f"--run_dir={folder / 'ring'}"
+    assert run_script("train_dcgan", run, *flags.split(), *narrow.split()) == 0
+    return folder
+
+
+@pytest.fixture
+def copied(runs, tmp_path):
+    return shutil.copytree(runs, tmp_path / "runs")
+
+
+@pytest.fixture
+def gallery(run_script, tmp_path):
+    """Makes the gallery in `docs`; returns the page's lines."""
+
+    def make(folder):
+        assert run_script("gallery", f"--runs={folder}", f"--out={tmp_path / 'docs'}") == 0
+        return (tmp_path / "docs" / "gallery.md").read_text().splitlines()
+
+    return make
+
+
+@pytest.fixture
+def failure(run_script, capsys, tmp_path):
+    """The one line of what is refused, after which there is nothing new."""
+
+    def run(folder):
+        before = contents(tmp_path)
+        capsys.readouterr()
+        assert run_script("gallery", f"--runs={folder}", f"--out={tmp_path / 'docs'}") == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n"), err[:7]) == ("", 1, "error: ")
+        assert contents(tmp_path) == before
+        return err[7:-1]
+
+    return run
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_runs_are_in_the_order_of_their_folders_with_their_commands(gallery, runs, tmp_path):
+    lines = gallery(runs)
+    headings = [line for line in lines if line.startswith("## ")]
+    assert headings == ["## BicycleGAN on images of your own", "## DCGAN on ring8"]
+    assert [line for line in lines if line.startswith("python scripts/")] == [
+        "python scripts/train_bicyclegan.py --data_dir=DATA --epochs=3 --batch_size=2 "
+        "--steps_per_epoch=3 "
+        "--image_size=32 --generator_filters=2 --encoder_filters=2 --discriminator_filters=2 "
+        "--init_gain=1.0",
+        "python scripts/train_dcgan.py --dataset=ring8 --epochs=2 --steps_per_epoch=4 "
+        "--generator_filters=4 --discriminator_filters=4 --packing=2",
+    ]
+    assert "One sketch, many different photos." in lines
+    assert any(line.startswith("9 steps of batch 2, 32x32 pixels, ") for line in lines)
+    assert any(line.startswith("8 steps of batch 100, ") for line in lines)
+    assert str(tmp_path) not in "\n".join(lines)
+    assert str(runs.parent) not in "\n".join(lines)
+
+
+def test_pictures_are_the_last_samples_as_small_jpegs(gallery, runs, tmp_path):
+    lines = gallery(runs)
+    folder = tmp_path / "docs" / "gallery"
+    assert {path.name for path in folder.iterdir()} == {"b-bicycle.jpg", "ring.jpg", "ring.gif"}
+    assert "![Samples of DCGAN on ring8](gallery/ring.jpg)" in lines
+    assert "[The same over the training](gallery/ring.gif)" in lines
+    for name, run, step in (("b-bicycle", "b/bicycle", 9), ("ring", "ring", 8)):
+        path = folder / f"{name}.jpg"
+        assert path.stat().st_size <= 60_000
+        with Image.open(runs / run / "samples" / f"step-{step:08d}.png") as image:
+            file = io.BytesIO()
+            image.convert("RGB").save(file, "JPEG", quality=85)
+        assert path.read_bytes() == file.getvalue()
+    assert (folder / "ring.gif").read_bytes() == (runs / "ring" / "samples.gif").read_bytes()
+
+
+def test_the_same_runs_give_the_same_bytes(gallery, runs, tmp_path):
+    gallery(runs)
+    first = contents(tmp_path / "docs")
+    gallery(runs)
+    assert contents(tmp_path / "docs") == first
+
+
+def test_what_was_measured_last_is_shown(gallery, copied):
+    shared = {"reference": None, "reference_is": "best"}
+    lines = [
+        {"metric": "modes", "value": 3.0, "step": 4, **shared},
+        {"metric": "high_quality", "value": 0.5, "step": 4, **shared},
+        {"metric": "modes", "value": 5.0, "step": 8, **shared},
+        {"metric": "reverse_kl", "value": 0.1234, "step": 8, **shared, "reference": 0.0},
+        {"metric": "modes", "value": 6.0, "step": 8, **shared, "direction": "a_to_b"},
+        {"metric": "modes", "value": 7.0, "step": 8, **shared},
+    ]
+    file = copied / "ring" / "evaluation.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = gallery(copied)
+    start = page.index("| measure | value | for reference |")
+    assert page[start + 2 : start + 6] == [
+        "| modes | 7.00 |  |",
+        "| reverse_kl | 0.123 | 0.000 (best) |",
+        "| modes (a_to_b) | 6.00 |  |",
+        "",
+    ]
+
+
+def test_a_large_picture_is_shown_smaller(gallery, copied, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 300, 3), np.uint8)
+    Image.fromarray(noise).save(copied / "ring" / "samples" / "step-00000008.png")
+    (copied / "ring" / "samples.gif").write_bytes(b"x" * 300_000)
+    gallery(copied)
+    path = tmp_path / "docs" / "gallery" / "ring.jpg"
+    assert path.stat().st_size <= 60_000
+    with Image.open(path) as image:
+        width, height = image.size
+    assert (width, height) in [(round(s * 300), round(s * 400)) for s in (0.85, 0.7, 0.6, 0.5)]
+    assert not path.with_suffix(".gif").exists()
+
+
+def test_what_is_not_finished_or_no_run_is_left_out(gallery, copied, capsys):
+    (copied / "ring" / "samples" / "step-00000008.png").unlink()
+    (copied / "classifier").mkdir()
+    (copied / "classifier" / "config.json").write_text('{"classes": ["a"]}')
+    page = "\n".join(gallery(copied))
+    assert "ring8" not in page and "BicycleGAN" in page
+    assert f"not finished: {copied / 'ring'}" in capsys.readouterr().err
+
+
+def test_pictures_of_runs_that_are_gone_are_removed_and_no_others(gallery, copied, tmp_path):
+    gallery(copied)
+    folder = tmp_path / "docs" / "gallery"
+    (folder / "mine.jpg").write_bytes(b"mine")
+    shutil.rmtree(copied / "ring")
+    gallery(copied)
+    assert {path.name for path in folder.iterdir()} == {"b-bicycle.jpg", "mine.jpg"}
+
+
+def test_a_page_or_a_picture_of_somebody_else_is_not_replaced(failure, runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
+    page = tmp_path / "docs" / "gallery.md"
+    page.parent.mkdir()
+    page.write_text("# My pictures\n")
+    assert failure(runs) == f"expected a gallery.md of this script, or none. Received: {page}"
+    page.unlink()
+    picture = page.parent / "gallery" / "ring.jpg"
+    picture.parent.mkdir()
+    picture.write_bytes(b"mine")
+    assert f"that are none of this gallery, e.g. {picture}" in failure(runs)
+
+
+@pytest.mark.parametrize("kind", ["none", "empty"])
+def test_a_folder_without_runs_is_refused(failure, tmp_path, kind):
+    folder = tmp_path / "nothing"
+    if kind == "empty":
+        folder.mkdir()
+    received = "none in it" if kind == "empty" else "no such folder"
+    expected = "--runs expects a folder with finished runs below it. Received: "
+    assert failure(folder) == f"{expected}{folder} ({received})"
+
+
+def test_two_runs_of_one_name_are_refused(failure, copied):
+    shutil.copytree(copied / "ring", copied / "b-bicycle")
+    assert failure(copied) == "expected runs of different names. Received: two of b-bicycle"
