@@ -126,6 +126,9 @@ def test_codes_are_one_hot_uniform_and_functions_of_seed_and_step():
     columns = np.concatenate([uniform, np.argmax(category, 2)[:, :, None]], 2)
     columns = columns.transpose(0, 2, 1).reshape(-1, count)
     assert np.abs(np.corrcoef(columns) - np.eye(len(columns))).max() < 5 / np.sqrt(count)
+    # Nor are codes the numbers of the noise in other places, which no correlation shows: of 2^23
+    # numbers some coincide.
+    assert np.isin(draws[0, :, -CONTINUOUS:], draws[0, :, :NOISE]).mean() < 0.05
     normal = narrow(latent="normal").sample_latent(tf.zeros((count, 1))).numpy()
     assert np.abs(normal[:, :NOISE].var(0) - 1).max() < 5 * np.sqrt(2 / count)
     assert np.abs(normal[:, -CONTINUOUS:]).max() <= 1
