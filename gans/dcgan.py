@@ -298,7 +298,7 @@ class DCGAN(sampling.NoiseGAN):
 
         def pooled(chunk):
             # Of a pack, the sample repeated.
-            maps = trunk(tf.repeat(chunk, self.packing, axis=0), training=False)
+            maps = tf.nest.flatten(trunk(tf.repeat(chunk, self.packing, axis=0), training=False))
             return tf.concat([synthesis.pooled_fields(x, 4) for x in maps], axis=-1)
 
         return in_chunks(pooled, images, image_size=self.image_size)

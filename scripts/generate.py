@@ -44,7 +44,7 @@ from gans.data.images import DataError, save_png
 from gans.data.sheets import block, brightest, save_film, sheet, shown
 from gans.metrics import probe as probes
 from gans.metrics.classifier import as_float
-from gans.nn import latents
+from gans.nn import walks
 from gans.training import cli, command
 from gans.training.restore import calls_of, gan_module, generates, methods_of, open_run
 from gans.training.run_folder import RunFolder, write_atomically

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gans.nn import latents
+from gans.nn import walks
 
 
 def random_pair(size=6):
