@@ -317,7 +317,7 @@ class Interpolation:
         noise_dim = getattr(gan, "noise_dim", None)
         rows, names = [], []
         for place, (start, end) in enumerate(self.pairs):
-            way = latents.walk(z[start], z[end], self.steps, gan.latent, noise_dim)
+            way = walks.walk(z[start], z[end], self.steps, gan.latent, noise_dim)
             name, label = f"{start} - {end}", None
             if self.names:
                 number = place % len(self.names)
@@ -340,7 +340,7 @@ class Arithmetic:
     def make(self, gan, folder: Path, seed: int):
         """Writes the files."""
         z = gan.draw_latents(1 + max(max(rows) for _, rows in self.groups), seed)
-        means, result = latents.combine(z, self.groups)
+        means, result = walks.combine(z, self.groups)
         of_group = self.labels_of_groups()
         columns, captions, heads = [], [], []
         height = max(3, *(len(rows) + 1 for _, rows in self.groups))
@@ -351,7 +351,7 @@ class Arithmetic:
             captions.append([*map(str, rows), *[""] * empty, "mean"])
             name = self.names[place % len(self.names)] if self.names else ""
             heads.append(f"{'+' if sign > 0 else '-'} {name}".strip() if place else name)
-        around = paint(gan, latents.around(result, AROUND, seed), of_group[-1])
+        around = paint(gan, walks.around(result, AROUND, seed), of_group[-1])
         square = shown(around).reshape(3, 3, *shown(around).shape[1:])
         rest = [None] * (height - 3)
         columns += [[None] * height, *([*square[:, x], *rest] for x in range(3))]
