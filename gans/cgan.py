@@ -87,6 +87,7 @@ def build_generator(
     network: Literal["mlp", "paper", "convolutional"] = "mlp",
     filters: int = 64,
     dropout: float = 0.0,
+    upsample: Literal["transpose", "resize"] = "transpose",
 ) -> keras.Model:
     """The generator: of noise and a label an image, or a point.
 
@@ -102,6 +103,7 @@ def build_generator(
             image_size=image_size,
             filters=filters,
             output_channels=image_channels,
+            upsample=upsample,
         )
         return keras.Model([z, label], sample, name="generator")
     if network == "paper":
@@ -179,6 +181,8 @@ class CGAN(sampling.NoiseGAN):
         beta_1: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it. Of Adam.
+        upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
+            (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.
 
     Raises `ValueError` for a size that cannot be built or an unknown name.
@@ -202,6 +206,7 @@ class CGAN(sampling.NoiseGAN):
         learning_rate: float = 2e-4,
         beta_1: float = 0.5,
         decay_epochs: int = 0,
+        upsample: Literal["transpose", "resize"] = "transpose",
         seed: int = 0,
     ):
         super().__init__(name="cgan")
@@ -221,7 +226,9 @@ class CGAN(sampling.NoiseGAN):
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         sizes |= {"label_dim": label_dim, "network": network}
         sizes |= {"dropout": dropout}
-        self.generator = build_generator(**sizes, latent_dim=latent_dim, filters=generator_filters)
+        self.generator = build_generator(
+            upsample=upsample, **sizes, latent_dim=latent_dim, filters=generator_filters
+        )
         self.discriminator = build_discriminator(**sizes, filters=discriminator_filters)
         self.built = True
 

@@ -88,6 +88,7 @@ def build_generator(
     kernel_size: Literal[4, 5] = 4,
     activation: Literal["relu", "leaky_relu"] = "relu",
     init_stddev: float = 0.02,
+    upsample: Literal["transpose", "resize"] = "transpose",
 ) -> keras.Model:
     """The generator: from noise to an image (figure 1), or to a point.
 
@@ -106,6 +107,7 @@ def build_generator(
         kernel_size=kernel_size,
         activation=activation,
         init_stddev=init_stddev,
+        upsample=upsample,
     )
     return keras.Model(z, image, name="generator")
 
@@ -161,6 +163,8 @@ class DCGAN(sampling.NoiseGAN):
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it.
         init_stddev: Deviation of the normal distribution of the initial weights.
+        upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
+            (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.
 
     Raises `ValueError` for a size that cannot be built or an unknown name.
@@ -184,6 +188,7 @@ class DCGAN(sampling.NoiseGAN):
         beta_1: float = 0.5,
         decay_epochs: int = 0,
         init_stddev: float = 0.02,
+        upsample: Literal["transpose", "resize"] = "transpose",
         seed: int = 0,
     ):
         super().__init__(name="dcgan")
@@ -202,6 +207,7 @@ class DCGAN(sampling.NoiseGAN):
         self.seed = seed
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         self.generator = build_generator(
+            upsample=upsample,
             **sizes,
             latent_dim=latent_dim,
             filters=generator_filters,

@@ -93,6 +93,7 @@ def build_generator(
     latent_dim: int = 74,
     filters: int = 64,
     dense_units: int = 1024,
+    upsample: Literal["transpose", "resize"] = "transpose",
 ) -> keras.Model:
     """The generator: of noise and codes, in one vector, an image (appendix C.1), or a point.
 
@@ -109,6 +110,7 @@ def build_generator(
         filters=filters,
         output_channels=image_channels,
         dense_units=dense_units,
+        upsample=upsample,
     )
     return keras.Model(z, image, name="generator")
 
@@ -190,6 +192,8 @@ class InfoGAN(sampling.NoiseGAN):
         beta_1: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rates fall linearly; 0 keeps
             them.
+        upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
+            (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.
 
     Raises `ValueError` for a size that cannot be built or an unknown name.
@@ -219,6 +223,7 @@ class InfoGAN(sampling.NoiseGAN):
         discriminator_learning_rate: float = 2e-4,
         beta_1: float = 0.5,
         decay_epochs: int = 0,
+        upsample: Literal["transpose", "resize"] = "transpose",
         seed: int = 0,
     ):
         super().__init__(name="infogan")
@@ -246,6 +251,7 @@ class InfoGAN(sampling.NoiseGAN):
         self.seed = seed
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         self.generator = build_generator(
+            upsample=upsample,
             **sizes,
             latent_dim=self.latent_dim,
             filters=generator_filters,
@@ -300,7 +306,7 @@ class InfoGAN(sampling.NoiseGAN):
 
     @property
     def judge_network(self) -> keras.Model:
-        """The discriminator without the features."""
+        """The discriminator without the features. Not kept: it would be saved a second time."""
         return keras.Model(self.discriminator.input, self.discriminator.output[0])
 
     def draw_codes(self, count, seed_of) -> tf.Tensor:

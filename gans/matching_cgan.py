@@ -98,6 +98,7 @@ def build_generator(
     label_dim: int = 23,
     network: Literal["dcgan", "article"] = "dcgan",
     filters: int = 64,
+    upsample: Literal["transpose", "resize"] = "transpose",
 ) -> keras.Model:
     """The generator: of noise and tags an image, or a point.
 
@@ -122,7 +123,11 @@ def build_generator(
         sample = layers.Activation("tanh", dtype="float32", name="image")(x)
     else:
         sample = synthesis.dcgan_generator(
-            x, image_size=image_size, filters=filters, output_channels=image_channels
+            x,
+            image_size=image_size,
+            filters=filters,
+            output_channels=image_channels,
+            upsample=upsample,
         )
     return keras.Model([z, tags], sample, name="generator")
 
@@ -197,6 +202,8 @@ class MatchingCGAN(sampling.NoiseGAN):
         beta_1: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it.
+        upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
+            (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.
 
     Raises `ValueError` for a size that cannot be built or an unknown name.
@@ -221,6 +228,7 @@ class MatchingCGAN(sampling.NoiseGAN):
         learning_rate: float = 2e-4,
         beta_1: float = 0.5,
         decay_epochs: int = 0,
+        upsample: Literal["transpose", "resize"] = "transpose",
         seed: int = 0,
     ):
         super().__init__(name="matching_cgan")
@@ -240,7 +248,9 @@ class MatchingCGAN(sampling.NoiseGAN):
         self.seed = seed
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         sizes |= {"label_dim": label_dim, "network": network}
-        self.generator = build_generator(**sizes, latent_dim=latent_dim, filters=generator_filters)
+        self.generator = build_generator(
+            upsample=upsample, **sizes, latent_dim=latent_dim, filters=generator_filters
+        )
         self.discriminator = build_discriminator(
             **sizes, tags_enter=tags_enter, filters=discriminator_filters
         )
@@ -360,7 +370,10 @@ class MatchingCGAN(sampling.NoiseGAN):
         """
         if self.data == "points":
             return self.preview_points(batch)
-        images, tags = (values[: sampling.GRID] for values in batch)
+        images, tags = batch
+        # G never gets empty tags: an image without any shows nothing.
+        tagged = np.flatnonzero(np.any(tags > 0, axis=1))[: sampling.GRID]
+        images, tags = images[tagged], tags[tagged]
         z = self.draw_latents(sampling.GRID - 1)
         drawn = [self.generate(z, np.repeat(row[None], len(z), 0)) for row in tags]
         return [[image, *row] for image, row in zip(images, drawn, strict=True)]

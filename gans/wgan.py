@@ -83,6 +83,7 @@ def build_generator(
     latent_dim: int = 100,
     filters: int = 64,
     init_stddev: float = 0.02,
+    upsample: Literal["transpose", "resize"] = "transpose",
 ) -> keras.Model:
     """The generator: from noise to an image, as DCGAN's, or to a point.
 
@@ -99,6 +100,7 @@ def build_generator(
         filters=filters,
         output_channels=image_channels,
         init_stddev=init_stddev,
+        upsample=upsample,
     )
     return keras.Model(z, image, name="generator")
 
@@ -144,6 +146,8 @@ class WGAN(sampling.NoiseGAN):
         warm_up: Whether there are these 100.
         learning_rate: Of RMSprop, for both networks.
         init_stddev: Deviation of the normal distribution of the initial weights.
+        upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
+            (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.
 
     Raises `ValueError` for a size that cannot be built or an unknown name.
@@ -165,6 +169,7 @@ class WGAN(sampling.NoiseGAN):
         warm_up: bool = True,
         learning_rate: float = 5e-5,
         init_stddev: float = 0.02,
+        upsample: Literal["transpose", "resize"] = "transpose",
         seed: int = 0,
     ):
         super().__init__(name="wgan")
@@ -182,7 +187,9 @@ class WGAN(sampling.NoiseGAN):
         self.seed = seed
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         sizes["init_stddev"] = init_stddev
-        self.generator = build_generator(**sizes, latent_dim=latent_dim, filters=generator_filters)
+        self.generator = build_generator(
+            upsample=upsample, **sizes, latent_dim=latent_dim, filters=generator_filters
+        )
         self.critic = build_critic(**sizes, filters=critic_filters, norm=norm)
         # Critic steps since the generator's last turn, and its loss there.
         options = {"initializer": "zeros", "trainable": False}

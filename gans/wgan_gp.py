@@ -84,6 +84,7 @@ def build_generator(
     latent_dim: int = 100,
     filters: int = 64,
     init_stddev: float = 0.02,
+    upsample: Literal["transpose", "resize"] = "transpose",
 ) -> keras.Model:
     """The generator: from noise to an image, as DCGAN's, or to a point.
 
@@ -100,6 +101,7 @@ def build_generator(
         filters=filters,
         output_channels=image_channels,
         init_stddev=init_stddev,
+        upsample=upsample,
     )
     return keras.Model(z, image, name="generator")
 
@@ -147,6 +149,8 @@ class WGANGP(sampling.NoiseGAN):
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it.
         init_stddev: Deviation of the normal distribution of the initial weights.
+        upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
+            (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.
 
     Raises `ValueError` for a size that cannot be built or an unknown name.
@@ -170,6 +174,7 @@ class WGANGP(sampling.NoiseGAN):
         beta_2: float = 0.9,
         decay_epochs: int = 0,
         init_stddev: float = 0.02,
+        upsample: Literal["transpose", "resize"] = "transpose",
         seed: int = 0,
     ):
         super().__init__(name="wgan_gp")
@@ -188,7 +193,9 @@ class WGANGP(sampling.NoiseGAN):
         self.seed = seed
         sizes = {"data": data, "image_size": image_size, "image_channels": image_channels}
         sizes["init_stddev"] = init_stddev
-        self.generator = build_generator(**sizes, latent_dim=latent_dim, filters=generator_filters)
+        self.generator = build_generator(
+            upsample=upsample, **sizes, latent_dim=latent_dim, filters=generator_filters
+        )
         self.critic = build_critic(**sizes, filters=critic_filters, norm=norm)
         # Shown where the generator has no turn.
         self.last_g_loss = self.add_weight(

@@ -111,7 +111,7 @@ def unet_depth(size: int) -> int:
 
 
 def double(x, channels, upsample, normalized, kernel_size=4, **options):
-    """Twice the height and width, by the two ways that `unet` names."""
+    """Twice the height and width, by the two ways that `unet` names; `kernel_size` of the first."""
     options["normalized"] = normalized
     if upsample == "transpose":
         return Conv2DTranspose(channels, kernel_size, **options)(x)

@@ -12,7 +12,8 @@ import tensorflow as tf
 from keras import layers
 
 from gans.nn import initializers
-from gans.nn.layers import Conv2D, Conv2DTranspose, Dropout, TileLatent, normalization
+from gans.nn.layers import Conv2D, Dropout, TileLatent, normalization
+from gans.nn.networks import double
 
 Norm = Literal["batch", "layer", "none"]
 
@@ -50,6 +51,7 @@ def dcgan_generator(
     dense_units: int = 0,
     norm: Norm = "batch",
     activation: Literal["relu", "leaky_relu"] = "relu",
+    upsample: Literal["transpose", "resize"] = "transpose",
     init_stddev: float = 0.02,
 ):
     """Generator of DCGAN (Radford et al. 2016, figure 1): z is projected to a map of 4 to 7 pixels,
@@ -66,6 +68,7 @@ def dcgan_generator(
         dense_units: width of a layer before the projection; 0: none. InfoGAN has one of 1024.
         norm: of every layer but the last.
         activation: of every layer but the last.
+        upsample: as in `networks.unet`; transposed convolutions are DCGAN's.
         init_stddev: deviation of the initial weights, around 0.
 
     Returns `(batch, image_size, image_size, output_channels)` in [-1, 1], float32.
@@ -92,10 +95,10 @@ def dcgan_generator(
     x = layers.Reshape((side, side, width))(x)
     x = activate(normalization(norm)(x), activation)
     for level in range(levels - 2, -1, -1):
-        x = Conv2DTranspose(filters * 2**level, kernel_size, **options)(with_label(x))
+        x = double(with_label(x), filters * 2**level, upsample, False, kernel_size, **options)
         x = activate(normalization(norm)(x), activation)
     options["use_bias"] = True
-    x = Conv2DTranspose(output_channels, kernel_size, **options)(with_label(x))
+    x = double(with_label(x), output_channels, upsample, False, kernel_size, **options)
     return layers.Activation("tanh", dtype="float32", name="image")(x)
 
 

@@ -25,7 +25,7 @@ from gans.infogan import InfoGAN
 from gans.matching_cgan import MatchingCGAN
 from gans.metrics import probe
 from gans.metrics.classifier import as_float
-from gans.nn import guided, latents
+from gans.nn import guided, walks
 from gans.training import cli, command
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import open_run
@@ -274,7 +274,7 @@ def test_an_interpolation_goes_from_sample_to_sample(generate, run_of, tmp_path,
     gan = run_of(name)[1]
     z = gan.draw_latents(6, 0)
     noise_dim = 62 if name == "infogan" else None
-    ways = [latents.walk(z[a], z[b], 4, gan.latent, noise_dim) for a, b in ((0, 5), (3, 1))]
+    ways = [walks.walk(z[a], z[b], 4, gan.latent, noise_dim) for a, b in ((0, 5), (3, 1))]
     rows = [gan.generate(way) for way in ways]
     picture = read(tmp_path / "out" / "interpolation.png")
     np.testing.assert_array_equal(picture, sheet(rows, ["0 - 5", "3 - 1"]))
@@ -291,7 +291,7 @@ def test_rows_of_an_interpolation_have_classes_in_turn(generate, run_of, tmp_pat
     gan = run_of("cgan")[1]
     z = gan.draw_latents(6, 0)
     rows = [
-        gan.generate(latents.walk(z[a], z[a + 1], 3, "normal"), repeated(one_hot(column), 3))
+        gan.generate(walks.walk(z[a], z[a + 1], 3, "normal"), repeated(one_hot(column), 3))
         for a, column in ((0, 1), (2, 0), (4, 1))
     ]
     expected = sheet(rows, ["blue: 0 - 1", "red: 2 - 3", "blue: 4 - 5"])
@@ -324,7 +324,7 @@ def test_each_group_of_arithmetic_may_have_a_class(generate, run_of, tmp_path):
     gan = run_of("cgan")[1]
     z = gan.draw_latents(3, 0)
     result = z[[0, 1]].mean(axis=0) + z[2]
-    square = latents.around(result, 0.25, 0)
+    square = walks.around(result, 0.25, 0)
     expected = to_uint8(gan.generate(square, repeated(one_hot(2), 9))[4])
     np.testing.assert_array_equal(read(tmp_path / "out" / "result.png"), expected)
 
