@@ -6,8 +6,8 @@ published of that.
 
 The networks, sizes and measures are those of Lin et al. 2018, "PacGAN", arXiv:1712.04086, section
 4.1: G of 4 layers of 400, D of 3 maxout layers of 200 with dropout, batches of 100 packs, 2,500
-samples. Such a step is a GFLOP, 15 ms of a core for the GAN and 30 ms for packs of 4, so that an
-hour has a fortieth of the paper's steps: the learning rate is ten times as high, and falls to 0
+samples. Such a step is a GFLOP, 15 ms of a core for the GAN and 25 ms for packs of 4, so that an
+hour has a tenth of the paper's steps, for two runs of each: the learning rate is ten times as high, and falls to 0
 over the second half. WGAN-GP has the networks of its own paper's toy experiments; a step of it is a
 critic step.
 
@@ -82,7 +82,7 @@ def compare(
     Args:
         out: Folder for the runs, the tables and the picture.
         seeds: Runs of each, with seeds 0, 1, ... Default: 2; with --paper 10.
-        epochs: Of each run, 1,000 steps each. Default: 10; with --paper 400.
+        epochs: Of each run, 1,000 steps each. Default: 30; with --paper 400.
         paper: Train with the paper's constant rate of 1e-4, and by default as long as it does.
         sets: ring8, grid25, or both.
         workers: Runs at the same time, each with its share of the cores. Default: as many as cores.
@@ -94,7 +94,7 @@ def compare(
         if name not in SETS:
             raise cli.UsageError(f"--sets expects some of {', '.join(SETS)}. Received: {name}")
     folder, seeds = Path(out), seeds or (10 if paper else 2)
-    settings = resolve(epochs or (400 if paper else 10), paper)
+    settings = resolve(epochs or (400 if paper else 30), paper)
     check(folder, settings)
     runs = plan(folder, settings, sets, seeds)
     left = [run for run in runs if not run.is_measured]
