@@ -7,9 +7,9 @@ published of that.
 The networks, sizes and measures are those of Lin et al. 2018, "PacGAN", arXiv:1712.04086, section
 4.1: G of 4 layers of 400, D of 3 maxout layers of 200 with dropout, batches of 100 packs, 2,500
 samples. Such a step is a GFLOP, 15 ms of a core for the GAN and 25 ms for packs of 4, so that an
-hour has a tenth of the paper's steps, for two runs of each: the learning rate is ten times as high, and falls to 0
-over the second half. WGAN-GP has the networks of its own paper's toy experiments; a step of it is a
-critic step.
+hour has a tenth of the paper's steps, for two runs of each: the learning rate is ten times as high,
+and falls to 0 over the second half. WGAN-GP has the networks of its own paper's toy experiments; a
+step of it is a critic step.
 
 A run is a plain command of a training script in a folder of its own below --out: stopped, the
 comparison goes on where it was, and asked for more seeds it makes only those. It writes `table.md`,
