@@ -54,6 +54,7 @@ PRESETS = {
         "generator_filters": 24,
         "discriminator_filters": 24,
         "dense_units": 256,
+        "upsample": "resize",
     },
     "article": {
         "latent": "normal",

@@ -53,6 +53,7 @@ PRESETS = {
         "discriminator_filters": 24,
         "learning_rate": 5e-4,
         "decay_epochs": 30,
+        "upsample": "resize",
     },
     "article": {
         "network": "article",

@@ -40,7 +40,12 @@ from gans.nn.layers import keeping_statistics
 from gans.nn.settings import check_choices, check_range
 
 PRESETS = {
-    "toy": {"generator_filters": 32, "critic_filters": 32, "learning_rate": 2e-4},
+    "toy": {
+        "generator_filters": 32,
+        "critic_filters": 32,
+        "learning_rate": 2e-4,
+        "upsample": "resize",
+    },
     # The constructor's defaults are the article's numbers, which are those of the official code.
     "article": {},
     "paper": {},
