@@ -182,7 +182,7 @@ def measure_all(runs: list[Run], debug: bool):
 
 def describe(settings: dict, seeds: int) -> str:
     """How the numbers of the tables came about."""
-    epochs = settings["variants"]["GAN"]["epochs"]
+    epochs = next(iter(settings["variants"].values()))["epochs"]
     return (
         f"Here: mean ± sample deviation over {seeds} seed{'s' * (seeds > 1)}, "
         f"{epochs * STEPS_PER_EPOCH:,} steps each. Published (PacGAN, table 1): mean ± standard "
