@@ -371,7 +371,7 @@ class MatchingCGAN(sampling.NoiseGAN):
         """
         if self.data == "points":
             return self.preview_points(batch)
-        images, tags = batch
+        images, tags = map(np.asarray, batch)
         # G never gets empty tags: an image without any shows nothing.
         tagged = np.flatnonzero(np.any(tags > 0, axis=1))[: sampling.GRID]
         images, tags = images[tagged], tags[tagged]

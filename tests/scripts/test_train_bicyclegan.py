@@ -440,6 +440,7 @@ def test_a_dry_run_prints_the_presets_settings_and_writes_nothing(
         "steps_per_epoch": None,
         "flip": True,
         "precision": "float32",
+        "steps_per_call": 1,
         "constructor": constructor,
     }
     assert os.listdir(tmp_path) == []
