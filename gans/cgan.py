@@ -47,8 +47,7 @@ PRESETS = {
         "generator_filters": 24,
         "discriminator_filters": 24,
         "learning_rate": 5e-4,
-        "decay_epochs": 30,
-        "upsample": "resize",
+        "decay_epochs": 100,
     },
     # The constructor's defaults are the article's numbers.
     "article": {},
@@ -71,7 +70,7 @@ PRESETS = {
 
 # What the training script takes where no flag says otherwise.
 TRAINING = {
-    "toy": {"batch_size": 32, "epochs": 60},
+    "toy": {"batch_size": 32, "epochs": 200},
     "article": {"batch_size": 64, "epochs": 50},
     "paper": {"batch_size": 100, "epochs": 500},
     "mnist": {"batch_size": 64, "epochs": 10},

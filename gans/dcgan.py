@@ -48,7 +48,6 @@ PRESETS = {
         "discriminator_filters": 32,
         "learning_rate": 5e-4,
         "decay_epochs": 30,
-        "upsample": "resize",
     },
     # The constructor's defaults are the article's numbers.
     "article": {},

@@ -54,7 +54,6 @@ PRESETS = {
         "generator_filters": 24,
         "discriminator_filters": 24,
         "dense_units": 256,
-        "upsample": "resize",
     },
     "article": {
         "latent": "normal",

@@ -44,7 +44,6 @@ PRESETS = {
         "generator_filters": 32,
         "critic_filters": 32,
         "learning_rate": 2e-4,
-        "upsample": "resize",
     },
     # The constructor's defaults are the article's numbers, which are those of the official code.
     "article": {},

@@ -44,7 +44,6 @@ PRESETS = {
         "critic_filters": 32,
         "learning_rate": 5e-4,
         "decay_epochs": 100,
-        "upsample": "resize",
     },
     # The constructor's defaults are the article's numbers.
     "article": {},
