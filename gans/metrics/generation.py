@@ -4,6 +4,7 @@
     high_quality     share of the points within 3 sigma of a mode                      mixture
     reverse_kl       how unevenly the modes are met, in nats: 0 is evenly              modes
     colour_accuracy  share of the items that have the colour that was asked for        labels, toy
+    colour_far       the same of what is seen from afar: tinted single pixels are gone labels, toy
     label_accuracy   share of the other labels asked for that are found                labels
     code_purity      share of the samples of the class that their code stands for      codes
     code_classes     the same where no two codes may stand for one class               codes
@@ -40,7 +41,7 @@ from gans.metrics.conditional import (
     conditional_accuracy,
 )
 from gans.metrics.diversity import random_pair_distance
-from gans.metrics.hues import NEUTRAL, dominant_hues, read_colours, read_palette
+from gans.metrics.hues import NEUTRAL, at_a_distance, dominant_hues, read_colours, read_palette
 from gans.metrics.metric import Metric, missing
 from gans.metrics.modes import SAMPLES, WITHIN, class_coverage, mode_coverage
 from gans.metrics.realism import sliced_wasserstein
@@ -271,6 +272,11 @@ class Generated:
         return self._of_each(lambda images: dominant_hues(images, self.palette))
 
     @functools.cached_property
+    def hues_at_a_distance(self) -> np.ndarray:
+        """The same of the pictures as they are seen from afar."""
+        return self._of_each(lambda images: dominant_hues(at_a_distance(images), self.palette))
+
+    @functools.cached_property
     def coverage(self) -> dict[str, float]:
         """Of modes; see `gans.metrics.modes`."""
         if self.stacked:
@@ -294,13 +300,13 @@ class Generated:
         count = 0 if self.wanted is None else self.wanted.shape[1]
         return sorted(set(range(count)) - set(self.colour_columns))
 
-    def colour_accuracy(self) -> float:
+    def colour_accuracy(self, hues: np.ndarray) -> float:
         """Share of the items that have the hue asked for, or none where a neutral colour was."""
         asked = self.wanted[:, self.colour_columns]
         some = asked.any(axis=1)
         hue = asked.argmax(axis=1)
         hue[hue >= len(self.palette)] = NEUTRAL
-        return float(np.mean(hue[some] == self.hues[some])) if some.any() else float("nan")
+        return float(np.mean(hue[some] == hues[some])) if some.any() else float("nan")
 
     def label_accuracy(self) -> float:
         """By `conditional_accuracy`, of the labels that are no colours."""
@@ -395,7 +401,13 @@ METRICS = {
         lambda g: g.coverage["reverse_kl"], ("modes", "recognised"), "even", lambda g: 0.0
     ),
     "colour_accuracy": Metric(
-        Generated.colour_accuracy,
+        lambda g: g.colour_accuracy(g.hues),
+        ("labels", "colours"),
+        "chance",
+        lambda g: 1 / len(g.colour_columns),
+    ),
+    "colour_far": Metric(
+        lambda g: g.colour_accuracy(g.hues_at_a_distance),
         ("labels", "colours"),
         "chance",
         lambda g: 1 / len(g.colour_columns),

@@ -160,7 +160,7 @@ def test_the_colour_asked_for(toy):
 
     found = measure(Fake(make, labels=6), toy, samples=600)
     # Of 12: lime 2 and grey 1 wrong.
-    assert found == {"colour_accuracy": 9 / 12}
+    assert found == {"colour_accuracy": 9 / 12, "colour_far": 9 / 12}
 
 
 def test_other_labels_are_for_a_classifier_and_colours_are_not(toy):
@@ -182,8 +182,9 @@ def test_other_labels_are_for_a_classifier_and_colours_are_not(toy):
     settings = toy | {"label_names": names}
     classifier = FakeClassifier(["hobo", "tote"])
     found = measure(gan, settings, 400, classifier, asked=asked)
-    assert found == {"colour_accuracy": 1.0, "label_accuracy": 3 / 4}
-    assert measure(gan, settings, 400, asked=asked) == {"colour_accuracy": 1.0}
+    assert found == {"colour_accuracy": 1.0, "colour_far": 1.0, "label_accuracy": 3 / 4}
+    found = measure(gan, settings, 400, asked=asked)
+    assert found == {"colour_accuracy": 1.0, "colour_far": 1.0}
 
 
 def test_a_colour_that_two_factors_have_is_named_with_its_own(toy):
@@ -361,7 +362,8 @@ def test_while_training_few_samples_do(toy):
     real = items(["red", "cyan", "black", "red"])
     # Most held-out items are red; all colours are asked for as often.
     found = measure_while_training(gan, toy, (real, np.eye(6, dtype=np.float32)[[0, 2, 4, 0]]))
-    assert set(found) == {"colour_accuracy", "realism", "sharpness", "diversity"}
+    names = {"colour_accuracy", "colour_far", "realism", "sharpness", "diversity"}
+    assert set(found) == names
     assert found["colour_accuracy"] == 1.0
     assert gan.largest <= generation.TRAINING_SAMPLES
     asked = []

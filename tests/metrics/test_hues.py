@@ -204,3 +204,27 @@ def test_hue_carried_of_no_coloured_source_is_not_a_number():
 )
 def test_effective_hues_counts_hues_by_how_frequent_they_are(indices, count):
     assert hues.effective_hues(solid(*indices), PALETTE) == pytest.approx(count, rel=1e-9)
+
+
+def test_at_a_distance_is_the_mean_of_each_part():
+    images = np.arange(2 * 10 * 6, dtype=np.float32).reshape(2, 10, 6, 1)
+    far = hues.at_a_distance(images, 2)
+    assert far.shape == (2, 2, 2, 1)
+    np.testing.assert_allclose(far[0, 0, 0, 0], images[0, :5, :3].mean())
+    np.testing.assert_allclose(far[1, 1, 1, 0], images[1, 5:, 3:].mean())
+    # 10 pixels in 4 parts: 2, 3, 2 and 3.
+    far = hues.at_a_distance(images, 4)
+    np.testing.assert_allclose(far[0, 1, 3, 0], images[0, 2:5, 4:].mean())
+
+
+def test_tinted_pixels_are_neutral_at_a_distance_and_hues_are_kept():
+    palette = [0.0, 120.0, 240.0]
+    images = np.full((2, 64, 64, 3), -0.8, np.float32)
+    # Of three neighbours in a row one is red, one green and one blue.
+    for channel in range(3):
+        images[0, :, channel::3, channel] = -0.2
+    images[1, ..., 1] = 0.4
+    assert hues.dominant_hues(images, palette)[0] != NEUTRAL
+    np.testing.assert_array_equal(
+        hues.dominant_hues(hues.at_a_distance(images), palette), [NEUTRAL, 1]
+    )

@@ -314,7 +314,7 @@ def test_the_settings_of_a_run_of_images_have_its_labels(of_images, toy_bags):
 def test_what_is_measured_of_images_is_in_tensorboard_with_each_grid(of_images):
     script, run = of_images
     names = {"realism", "sharpness", "diversity"}
-    names |= {"colour_accuracy"} if script in LABELLED else set()
+    names |= {"colour_accuracy", "colour_far"} if script in LABELLED else set()
     if script == "train_infogan":
         names |= {"code_purity", "code_classes", "code_size", "code_brightness", "code_hue"}
     found = measured(run)
