@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from gans.metrics.diversity import pairwise_distance, random_pair_distance
+from gans.metrics.diversity import (
+    INPUTS,
+    SAMPLES,
+    consecutive_distances,
+    diversity,
+    pairwise_distance,
+    pixel_distance,
+    random_pair_distance,
+    random_pair_distances,
+)
 
 
 def flat(*levels):
@@ -55,3 +64,78 @@ def test_independent_photos_differ_by_two_thirds():
 def test_one_photo_is_too_few():
     with pytest.raises(ValueError, match="at least 2 photos"):
         random_pair_distance(flat(0.0))
+
+
+def test_nineteen_hundred_distances_of_the_papers_protocol():
+    levels = np.random.default_rng(0).uniform(-1, 1, (INPUTS, SAMPLES)).astype(np.float32)
+    samples = levels[..., np.newaxis, np.newaxis, np.newaxis] * np.ones((2, 2, 3), np.float32)
+    found = consecutive_distances(samples)
+    assert found.shape == (100, 19) and found.size == 1900 and found.dtype == np.float64
+    np.testing.assert_allclose(found, np.abs(np.diff(levels, axis=1)), rtol=1e-5)
+    assert pairwise_distance(samples) == found.mean()
+
+
+def test_a_distance_is_asked_once_an_input_for_its_consecutive_pairs():
+    asked = []
+
+    def distance(a, b):
+        asked.append((a[:, 0, 0, 0].tolist(), b[:, 0, 0, 0].tolist()))
+        return np.array([10.0, 20.0])
+
+    rows = np.stack([flat(0, 1, 2), flat(3, 4, 5)])
+    np.testing.assert_array_equal(consecutive_distances(rows, distance), [[10, 20], [10, 20]])
+    assert asked == [([0, 1], [1, 2]), ([3, 4], [4, 5])]
+    assert pairwise_distance(rows, distance) == 15
+
+
+def test_bits_are_compared_as_floats_are():
+    bits = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 6, 3), np.uint8)
+    floats = bits / np.float32(127.5) - 1
+    np.testing.assert_allclose(
+        consecutive_distances(bits), consecutive_distances(floats), rtol=1e-5
+    )
+    black, white = np.zeros((2, 4, 4, 3), np.uint8), np.full((2, 4, 4, 3), 255, np.uint8)
+    assert pixel_distance(white, black).tolist() == [2, 2]
+
+
+def test_each_photo_is_in_two_pairs_of_a_circle():
+    photos = flat(*range(45))
+    sides = ([], [])
+
+    def distance(a, b):
+        for side, images in zip(sides, (a, b), strict=True):
+            side.extend(images[:, 0, 0, 0].astype(int).tolist())
+        return np.zeros(len(a))
+
+    assert random_pair_distances(photos, distance, seed=3, circles=2).shape == (90,)
+    circles = [list(zip(*(side[at : at + 45] for side in sides), strict=True)) for at in (0, 45)]
+    for pairs in circles:
+        first, second = zip(*pairs, strict=True)
+        assert sorted(first) == sorted(second) == list(range(45))
+        # The second of a pair is the first of the next: one circle.
+        assert list(second) == [*first[1:], first[0]]
+    assert circles[0] != circles[1]
+
+
+def test_the_ratio_is_that_to_random_photos():
+    samples = np.stack([flat(0.0, 0.5), flat(0.0, 0.25)])
+    found = diversity(samples, flat(0.0, 1.0, 0.0, 1.0), seed=4)
+    expected = random_pair_distance(flat(0.0, 1.0, 0.0, 1.0), seed=4)
+    assert found == {
+        "diversity": 0.375,
+        "random_real": expected,
+        "ratio": pytest.approx(0.375 / expected),
+        "pairs": 2,
+    }
+    assert np.isnan(diversity(samples, flat(0.5, 0.5))["ratio"])
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 4), (0, 3, 4, 4, 3)])
+def test_what_are_no_samples(shape):
+    with pytest.raises(ValueError, match=r"at least 2 samples .* Received: an array of shape \("):
+        consecutive_distances(np.zeros(shape))
+
+
+def test_a_distance_that_is_no_list_of_distances():
+    with pytest.raises(ValueError, match=r"a distance of each of 2 pairs. Received: \(\)"):
+        consecutive_distances(flat(0, 1, 2)[np.newaxis], lambda a, b: np.mean(np.abs(a - b)))
