@@ -228,7 +228,7 @@ def _constant(node, room: int) -> np.ndarray | None:
         require(
             len(values) <= count, f"at most {count} numbers as {show(node.name)}", f"{len(values)}"
         )
-        # The last one is repeated as often as it takes, and zeros are not written, as in TensorFlow.
+        # As TensorFlow has it: the last one is repeated, and zeros need not be written.
         array = np.full(count, values[-1] if values else 0, dtype.newbyteorder("="))
         array[: len(values)] = values
     return array.reshape(shape)

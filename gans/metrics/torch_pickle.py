@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 # Some ten times what the largest of the networks here need: 570 tensors are 18,000 operations.
-MOST_OPERATIONS = 500_000
+MOST_OPERATIONS = 200_000
 MOST_DIMENSIONS = 16
 _WORD = 1 << 63
 

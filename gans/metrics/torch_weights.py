@@ -116,15 +116,10 @@ def _views(tensors: dict[str, Tensor], arrays: dict[str, np.ndarray]) -> dict[st
     found = {}
     for name, tensor in tensors.items():
         array = arrays[tensor.storage.key]
+        # One of no elements may begin behind the end.
+        begin = array[tensor.offset :] if math.prod(tensor.shape) else array[:0]
         strides = [step * array.itemsize for step in tensor.strides]
-        if not math.prod(tensor.shape):
-            # May begin behind the end.
-            found[name] = np.zeros(tensor.shape, array.dtype)
-            continue
-        view = np.lib.stride_tricks.as_strided(
-            array[tensor.offset :], tensor.shape, strides, writeable=False
-        )
-        found[name] = view
+        found[name] = np.lib.stride_tricks.as_strided(begin, tensor.shape, strides, writeable=False)
     return found
 
 
@@ -188,12 +183,13 @@ def _check_entries(infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile
     tops = [info.filename for info in infos if info.filename.endswith("/data.pkl")]
     require(len(tops) == 1, "one data.pkl in the archive", f"{len(tops)}")
     prefix = tops[0].removesuffix("data.pkl")
+    named = re.fullmatch(r"[^/\\\x00-\x1f]+/", prefix) and prefix not in ("./", "../")
     entries: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = info.filename.removeprefix(prefix)
         # As torch.save names them, with room for what a later one adds beside the tensors.
         known = re.fullmatch(r"data\.pkl|byteorder|version|data/[0-9]{1,20}|\.[a-z_./]{1,60}", name)
-        if info.filename == name or not known or ".." in info.filename or prefix.count("/") != 1:
+        if not named or info.filename == name or not known or ".." in name:
             raise WeightsError(
                 f"expected the records of torch.save. Received: {show(info.filename)}"
             )

@@ -1,0 +1,521 @@
+import os
+import pickle
+import struct
+import sys
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from checkpoints import (
+    KINDS,
+    MAGIC,
+    ORDERED,
+    archive,
+    call,
+    checkpoint,
+    dict_of,
+    legacy,
+    list_of,
+    machine,
+    name,
+    number,
+    parameter,
+    pickled,
+    storage,
+    tensor,
+    text,
+    tuple_of,
+    whole,
+)
+
+from gans.metrics import torch_pickle, torch_weights
+from gans.metrics.torch_weights import WeightsError, read
+
+NUMBERS = np.arange(24, dtype=np.float32)
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """file(bytes): the path of a file of them."""
+
+    def write(data):
+        (tmp_path / "weights.pth").write_bytes(data)
+        return tmp_path / "weights.pth"
+
+    return write
+
+
+def zipped(value, records=None):
+    """A checkpoint of a pickled value, and of one storage of 24 floats."""
+    records = [("data/0", NUMBERS.tobytes())] if records is None else records
+    return archive([("data.pkl", pickled(value)), *records])
+
+
+def of_tensor(value):
+    return zipped(dict_of([("x", value)]))
+
+
+def one(offset=0, shape=(4, 6), strides=(6, 1), kind="FloatStorage", count=24):
+    return tensor(storage(kind, "0", count), offset, shape, strides)
+
+
+def refusal(path):
+    """The one line with which a file is refused; nothing else of the machine is asked meanwhile."""
+    with pytest.raises(WeightsError) as error:
+        read(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400 + len(str(path))
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+# What is read.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_every_kind_of_number_in_either_order(file, kind, order):
+    arrays = {
+        "matrix": RANDOM.integers(0, 2, (2, 3)).astype(kind),
+        "layers.0.weight": (RANDOM.normal(size=(2, 3, 4, 5)) * 50).astype(kind),
+        "scalar": np.array(1, kind),
+        "none": np.zeros((0, 3), kind),
+    }
+    found = read(file(checkpoint(arrays, order)))
+    assert list(found) == list(arrays)
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(found[key], array)
+        assert found[key].dtype == np.dtype(kind) and found[key].shape == array.shape
+        assert not found[key].flags.writeable
+
+
+def test_bfloat16_is_the_upper_half_of_a_float32(file):
+    exact = np.array([1.0, -2.5, 3.140625, 2.0**100, np.inf, -0.0], np.float32)
+    halves = (exact.view(np.uint32) >> 16).astype(np.uint16)
+    value = dict_of([("x", tensor(storage("BFloat16Storage", "0", 6), 0, (6,), (1,)))])
+    for order, data in (("little", halves.tobytes()), ("big", halves.byteswap().tobytes())):
+        found = read(file(zipped(value, [("data/0", data), ("byteorder", order)])))["x"]
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found.view(np.uint32), exact.view(np.uint32))
+
+
+def test_offsets_and_strides_of_one_storage(file):
+    values = [
+        ("rows", one()),
+        ("columns", one(1, (6, 2), (1, 12))),
+        ("tail", one(20, (4,), (1,))),
+        ("every other", one(0, (12,), (2,))),
+        ("parameter", parameter(one(5, (2,), (1,)))),
+        ("behind the end", one(24, (0, 2), (2, 1))),
+    ]
+    found = read(file(zipped(dict_of(values))))
+    np.testing.assert_array_equal(found["rows"], NUMBERS.reshape(4, 6))
+    np.testing.assert_array_equal(found["columns"], [[1 + i, 13 + i] for i in range(6)])
+    np.testing.assert_array_equal(found["tail"], [20, 21, 22, 23])
+    np.testing.assert_array_equal(found["every other"], NUMBERS[::2])
+    np.testing.assert_array_equal(found["parameter"], [5, 6])
+    assert found["behind the end"].shape == (0, 2)
+    assert np.shares_memory(found["rows"], found["tail"])
+
+
+def test_state_dict_of_a_module_with_its_versions(file):
+    # collections.OrderedDict(), filled, remembered, and given the state `_metadata`.
+    filled = ORDERED + b"q\x07(" + text("x") + one() + b"u"
+    state = dict_of([("_metadata", ORDERED)])
+    found = read(file(zipped(filled + state + b"b")))
+    assert list(found) == ["x"]
+
+
+def test_older_form(file):
+    other = np.array([[1, 2], [3, 4]], np.int64)
+    values = [("x", whole(NUMBERS.reshape(4, 6), "94", b"N")), ("n", whole(other, "95", b"N"))]
+    found = read(file(legacy(values, [("95", other), ("94", NUMBERS)])))
+    np.testing.assert_array_equal(found["x"], NUMBERS.reshape(4, 6))
+    np.testing.assert_array_equal(found["n"], other)
+
+
+def test_forms_are_told_by_their_first_bytes(file):
+    assert torch_weights.is_torch(checkpoint({"x": NUMBERS})[:16])
+    assert torch_weights.is_torch(legacy([], [])[:16])
+    assert not torch_weights.is_torch(b"\n\x15\n\x04conv" * 4)
+
+
+# Code in the pickle.
+
+
+def system(command):
+    return call(name("os", "system"), text(command))
+
+
+# Each puts `system`, which writes a file, somewhere.
+TRAPS = {
+    "the whole": lambda run: run,
+    "a value": lambda run: dict_of([("x", one()), ("y", run)]),
+    "a value of a value": lambda run: dict_of([("x", dict_of([("y", run)]))]),
+    "a list": lambda run: dict_of([("x", list_of(run))]),
+    "a key": lambda run: b"}" + run + one() + b"s",
+    "a shape": lambda run: dict_of(
+        [
+            (
+                "x",
+                call(
+                    name("torch._utils", "_rebuild_tensor_v2"), storage("FloatStorage", "0", 4), run
+                ),
+            )
+        ]
+    ),
+    "a storage": lambda run: dict_of([("x", tensor(run, 0, (1,), (1,)))]),
+    "hooks": lambda run: call(name("torch._utils", "_rebuild_parameter"), one(), b"\x88", run),
+    "a state": lambda run: ORDERED + dict_of([("_metadata", run)]) + b"b",
+    "what is dropped": lambda run: run + b"0" + dict_of([("x", one())]),
+}
+
+
+@pytest.mark.parametrize("place", TRAPS)
+def test_a_call_is_refused_wherever_it_is(file, tmp_path, monkeypatch, place):
+    marker = tmp_path / "it ran"
+    value = TRAPS[place](system(f"touch '{marker}'"))
+    monkeypatch.setattr(os, "system", lambda command: marker.touch())
+    message = refusal(file(zipped(value)))
+    assert "expected tensors only. Received: the name 'os.system'; not run" in message
+    assert "not run" in refusal(file(MAGIC + machine() + pickled(value)))
+    assert not marker.exists()
+
+
+def test_the_trap_is_one(file, tmp_path):
+    """What `pickle` does with the same bytes."""
+    marker = tmp_path / "it ran"
+    value = TRAPS["a value of a value"](system(f"touch '{marker}'"))
+    value = value.replace(one(), b"N")
+    refusal(file(zipped(value)))
+    assert not marker.exists()
+    pickle.loads(pickled(value))
+    assert marker.exists()
+
+
+def test_no_module_is_imported_for_its_name(file, tmp_path, monkeypatch):
+    (tmp_path / "trap_module.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    message = refusal(file(zipped(dict_of([("x", name("trap_module", "Weights"))]))))
+    assert "the name 'trap_module.Weights'; not run" in message
+    assert set(sys.modules) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (call(name("builtins", "eval"), text("1")), "the name 'builtins.eval'"),
+        (text("os") + text("system") + b"\x93" + tuple_of(text("x")) + b"R", "'os.system'"),
+        (name("torch._utils", "_rebuild_tensor_v2.__globals__"), "__globals__'; not run"),
+        (name("torch", "FloatStorage.os\x00"), "the name 'torch.FloatStorage.os"),
+        (b"(" + text("x") + b"ios\nsystem\n", "the operation INST; not run"),
+        (b"(" + name("collections", "OrderedDict") + b"o", "the operation OBJ; not run"),
+        (name("collections", "OrderedDict") + b")\x81", "the operation NEWOBJ; not run"),
+        (name("collections", "OrderedDict") + b")}\x92", "the operation NEWOBJ_EX; not run"),
+        (b"Pos.system\n", "the operation PERSID; not run"),
+        (b"\x82\x01", "the operation EXT1; not run"),
+        (b"C\x01a", "the operation SHORT_BINBYTES; not run"),
+        (b"\x97", "the operation NEXT_BUFFER; not run"),
+        (b"]\x85Q", "another persistent identity"),
+        (text("os") + b"Q", "another persistent identity"),
+        (text("os") + b")R", "a call of 'os'; not run"),
+        (one() + b")R", "a call of a tensor; not run"),
+        (name("torch", "FloatStorage") + b")R", "a call of torch.FloatStorage; not run"),
+        (name("collections", "OrderedDict") + b"]R", "a call of collections.OrderedDict; not run"),
+        (call(name("collections", "OrderedDict"), list_of()), "one with arguments"),
+        (b"}" + dict_of([("x", b"N")]) + b"b", "a state of a dict; not run"),
+        (ORDERED + dict_of([("__class__", b"N")]) + b"b", "a state of a dict; not run"),
+        (one() + dict_of([("_metadata", b"N")]) + b"b", "a state of a tensor; not run"),
+        (name("collections", "OrderedDict") + dict_of([("_metadata", b"N")]) + b"b", "a state of"),
+    ],
+)
+def test_no_other_way_to_a_call(file, value, found):
+    assert found in refusal(file(zipped(dict_of([("x", value)]))))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (list_of(one()), "expected a dict of tensors. Received: a list"),
+        (one(), "expected a dict of tensors. Received: a tensor"),
+        (b"N", "expected a dict of tensors. Received: None"),
+        (dict_of([("epoch", number(3))]), "expected a tensor as 'epoch'. Received: 3"),
+        (dict_of([("a\nb", dict_of([]))]), r"expected a tensor as 'a\nb'. Received: a dict"),
+        (dict_of([("x", storage("FloatStorage", "0", 24))]), "as 'x'. Received: a storage"),
+        (b"}" + number(1) + one() + b"s", "expected names as keys. Received: 1"),
+        (b"}" + number(2**70) + one() + b"s", "Received: an integer of more than 64 bits"),
+        (b"]" + text("x") + one() + b"s", "expected a dict to add to. Received: a list"),
+        (b"}" + one() + b"a", "expected a list to append to. Received: a dict"),
+        (b"", "expected a pickle of one value. Received: 0 values"),
+        (dict_of([]) + b"N", "expected a pickle of one value. Received: 2 values"),
+        (call(name("torch._utils", "_rebuild_parameter"), b"N", b"N", b"N"), "Received: None"),
+    ],
+)
+def test_anything_but_tensors_is_refused(file, value, message):
+    assert message in refusal(file(zipped(value)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"t", b"}u", b"R", b"h\x09", b"}(" + text("x") + b"u", b"(s", b"(\x85", b"\xff"]
+    + [b"X\xff\xff\xff\xff", b"\x8d" + b"\xff" * 8, b"Ix\n", b"I" + b"9" * 5000 + b"\n"]
+    + [call(name("torch._utils", "_rebuild_tensor_v2"), storage("FloatStorage", "0", 1))],
+)
+def test_a_pickle_that_makes_no_sense_is_damaged(file, value):
+    assert "expected a whole pickle. Received: a damaged one" in refusal(file(zipped(value)))
+
+
+# Bombs.
+
+
+def test_what_is_recalled_is_not_multiplied(file):
+    """Two of two of two ..., a hundred times: 2^100 values where they were taken apart."""
+    twice = (b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(100))
+    doubling = tuple_of(b")q\x00", *twice)
+    assert "expected a tensor as 'x'. Received: a tuple" in refusal(file(of_tensor(doubling)))
+    # As a key its hash would never end.
+    key = b"}q\xc8" + doubling + one() + b"s"
+    assert "expected names as keys. Received: a tuple" in refusal(file(zipped(key)))
+
+
+def test_deep_nesting_and_many_operations_end(file):
+    most = torch_pickle.MOST_OPERATIONS
+    assert "a dict of tensors. Received: a tuple" in refusal(
+        file(zipped(b")" + b"\x85" * (most // 2)))
+    )
+    assert f"at most {most:,} operations" in refusal(file(zipped(b")" + b"\x85" * most)))
+    # Marks at the bottom, so that every tuple is looked for from the top.
+    assert "damaged" in refusal(file(zipped(b"(" + b"N" * 50_000 + b"(t" * 50_000 + b"tt")))
+    large = pickled(text("a" * (torch_weights.MOST_PICKLE_BYTES + 1)))
+    assert "expected at most 4,194,304 bytes of data.pkl" in refusal(
+        file(archive([("data.pkl", large)]))
+    )
+
+
+def test_claims_are_checked_before_anything_is_allocated(file):
+    claims = [
+        of_tensor(one(shape=(2**40,), strides=(1,), count=2**40)),
+        of_tensor(one(shape=(2**40,), strides=(0,))),
+        of_tensor(one(shape=(2**62, 2**62), strides=(0, 0), count=2**62)),
+        legacy([("x", one(shape=(2**40,), strides=(1,), count=2**40))], [("0", NUMBERS)]),
+    ]
+    tracemalloc.start()
+    try:
+        for data in claims:
+            refusal(file(data))
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+# Tensors that do not fit.
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (one(1), "within its storage of 24 elements. Received: one that reaches 25"),
+        (one(0, (4, 6), (7, 1)), "Received: one that reaches 27"),
+        (one(24, (1,), (1,)), "Received: one that reaches 25"),
+        (one(0, (2,), (2**62,)), "Received: one that reaches 4611686018427387905"),
+        (one(0, (25,), (0,)), "at most the 24 elements of the storage. Received: shape 25"),
+        (one(0, (5, 5), (1, 1)), "Received: shape 5x5"),
+        (one(-1), "offset, shape and strides of a tensor. Received: others"),
+        (one(0, (4, 6), (-6, 1)), "offset, shape and strides"),
+        (one(0, (-4, 6), (6, 1)), "offset, shape and strides"),
+        (one(0, (4, 6), (1,)), "offset, shape and strides"),
+        (one(2**63), "offset, shape and strides"),
+        (one(0, (1,) * 17, (1,) * 17), "expected at most 16 dimensions. Received: 17"),
+        (one(count=-24), "another persistent identity"),
+        (one(count=12, shape=(12,), strides=(1,)), "data/0 of 48 bytes. Received: 96"),
+        (one(kind="DoubleStorage"), "data/0 of 192 bytes. Received: 96"),
+        (tensor(storage("FloatStorage", "1", 4), 0, (4,), (1,)), "record data/1. Received"),
+        (
+            tensor(storage("FloatStorage", "../0", 4), 0, (4,), (1,)),
+            "as storage key. Received: '..",
+        ),
+        (tensor(storage("UntypedStorage", "0", 4), 0, (4,), (1,)), "'torch.UntypedStorage'"),
+    ],
+)
+def test_a_tensor_lies_within_its_storage(file, value, message):
+    assert message in refusal(file(of_tensor(value)))
+
+
+def test_a_storage_is_one_thing(file):
+    values = [("x", one()), ("y", one(shape=(12,), strides=(1,), kind="DoubleStorage", count=12))]
+    message = "expected storage 0 to be one thing. Received: two"
+    assert message in refusal(file(zipped(dict_of(values))))
+
+
+def test_booleans_are_0_or_1(file):
+    value = dict_of([("x", tensor(storage("BoolStorage", "0", 2), 0, (2,), (1,)))])
+    assert "booleans" in refusal(file(zipped(value, [("data/0", b"\x01\x02")])))
+
+
+# Archives.
+
+PKL = ("data.pkl", pickled(dict_of([("x", one())])))
+DATA = ("data/0", NUMBERS.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([DATA], "expected one data.pkl in the archive. Received: 0"),
+        (
+            [PKL, DATA, ("data/1/data.pkl", b"")],
+            "expected one data.pkl in the archive. Received: 2",
+        ),
+        ([PKL], "expected the record data/0. Received: an archive without it"),
+        ([PKL, DATA, ("../x", b"")], "Received: 'archive/../x'"),
+        ([PKL, DATA, (".data/../../x", b"")], "Received: 'archive/.data/../../x'"),
+        ([PKL, DATA, ("data/a", b"")], "Received: 'archive/data/a'"),
+        (
+            [PKL, DATA, ("code/m.py", b"")],
+            "expected the records of torch.save. Received: 'archive/c",
+        ),
+        ([PKL, DATA, ("byteorder", b"middle")], "little or big as byteorder. Received: b'middle'"),
+    ],
+)
+def test_records_are_those_of_torch_save(file, records, message):
+    assert message in refusal(file(archive(records)))
+
+
+@pytest.mark.parametrize("prefix", ["/", "", "a/b/", "../"])
+def test_one_folder_and_no_way_out_of_it(file, prefix):
+    message = refusal(file(archive([PKL, DATA], prefix)))
+    assert "expected one data.pkl" in message or "expected the records of torch.save" in message
+    two = archive([("a/data.pkl", PKL[1]), ("b/data/0", DATA[1])], "")
+    assert "Received: 'b/data/0'" in refusal(file(two))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_a_name_occurs_once(file):
+    assert "one record of each name. Received: two 'data/0'" in refusal(
+        file(archive([PKL, DATA, DATA]))
+    )
+
+
+def test_compressed_records_are_refused(file):
+    bomb = archive([PKL, ("data/0", b"\0" * 2**22)], compression=zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 2**16
+    assert "records stored as they are. Received: data.pkl compressed" in refusal(file(bomb))
+
+
+def patched(data, at, form, *values):
+    end = at + struct.calcsize(form)
+    return data[:at] + struct.pack(form, *values) + data[end:]
+
+
+def test_sizes_that_are_claimed_are_held_against_the_file(file):
+    data = archive([PKL, DATA])
+    entry = data.rindex(b"PK\1\2")  # Of data/0: both its sizes in the directory.
+    claimed = patched(data, entry + 20, "<LL", 2**31, 2**31)
+    message = f"expected records of at most {len(data):,} bytes. Received: 2147483"
+    assert message in refusal(file(claimed))
+    for size in (97, 200):
+        claimed = patched(data, entry + 20, "<LL", size, size)
+        assert "data/0 of 96 bytes. Received: " in refusal(file(claimed))
+    flags = patched(data, entry + 8, "<H", 1)
+    assert "stored as they are" in refusal(file(flags))
+
+
+def test_the_directory_is_small(file, monkeypatch):
+    data = archive([PKL, DATA])
+    assert "expected at most 20,000 entries. Received: 20,001" in refusal(
+        file(patched(data, len(data) - 12, "<H", 20_001))
+    )
+    for claim, message in (
+        (len(data) + 1, "a directory of at most 4,194,304 bytes. Received: "),
+        (2**32 - 1, "a directory of at most 4,194,304 bytes. Received: 4,294,967,295"),
+    ):
+        assert message in refusal(file(patched(data, len(data) - 10, "<L", claim)))
+    monkeypatch.setattr(torch_weights, "MOST_ENTRIES", 20)
+    many = archive([PKL, DATA, *((f"data/{i}", b"") for i in range(1, 30))])
+    many = patched(many, len(many) - 12, "<H", 2)  # Few, by its own account.
+    assert "expected at most 20 entries. Received: 31" in refusal(file(many))
+
+
+def test_damage_is_noticed(file):
+    good = archive([PKL, DATA])
+    at = good.index(DATA[1])
+    flipped = good[: at + 5] + bytes([good[at + 5] ^ 1]) + good[at + 6 :]
+    assert "expected a whole data/0. Received: a damaged one" in refusal(file(flipped))
+    assert "expected a whole zip archive" in refusal(file(good + b"\0"))
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+def test_no_part_of_a_file_is_taken_for_the_whole(file, form):
+    good = archive([PKL, DATA])
+    if form == "legacy":
+        good = legacy([("x", one())], [("0", NUMBERS)])
+    assert list(read(file(good))) == ["x"]
+    for length in range(0, len(good), 3):
+        assert "Received: " in refusal(file(good[:length]))
+
+
+def test_noise_ends_in_one_line_or_in_tensors(file):
+    random = np.random.default_rng(1)
+    goods = [archive([PKL, DATA]), legacy([("x", one())], [("0", NUMBERS)])]
+    for turn in range(300):
+        data = bytearray(goods[turn % 2])
+        for at in random.integers(0, len(data), 1 + turn % 3):
+            data[at] = random.integers(256)
+        try:
+            found = read(file(bytes(data)))
+        except WeightsError as error:
+            assert "\n" not in str(error)
+        else:
+            assert all(isinstance(array, np.ndarray) for array in found.values())
+
+
+# The older form.
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (legacy([("x", one())], []), "expected the storages of the tensors, once each"),
+        (legacy([("x", one())], [("0", NUMBERS), ("0", NUMBERS)]), "once each. Received: others"),
+        (legacy([("x", one())], [("1", NUMBERS)]), "once each. Received: others"),
+        (legacy([("x", one())], [("0", NUMBERS[:20])]), "as the tensors need. Received: "),
+        (legacy([("x", one())], [("0", NUMBERS)]) + b"\0", "as the tensors need. Received: "),
+        (legacy([], [], machine(b"\x89")), "a file of a little-endian machine. Received: another"),
+        (legacy([], [], machine(protocol=1002)), "expected protocol 1001. Received: 1002"),
+        (MAGIC, "expected a whole pickle. Received: a damaged one"),
+        (MAGIC + machine() + PKL[1] + pickled(number(1)), "expected a list of keys"),
+    ],
+)
+def test_older_form_is_as_it_should_be(file, data, message):
+    assert message in refusal(file(data))
+
+
+def test_length_of_a_storage_is_said_twice(file):
+    good = legacy([("x", one())], [("0", NUMBERS)])
+    data = patched(good, len(good) - 96 - 8, "<q", 2**60)
+    assert "expected a storage of 24. Received: 1152921504606846976 elements" in refusal(file(data))
+
+
+def test_views_of_storages_are_refused(file):
+    view = tuple_of(text("1"), number(0), number(24))
+    value = tensor(storage("FloatStorage", "0", 24, view), 0, (24,), (1,))
+    assert "another persistent identity" in refusal(file(legacy([("x", value)], [("0", NUMBERS)])))
+
+
+# Files.
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"\x80\x04\x95", b"ustar", b"\n\x0c\n\x04conv"])
+def test_other_files_are_named_by_how_they_begin(file, data):
+    message = f"expected a checkpoint of torch.save. Received: a file that begins {data[:8]!r}"
+    assert message in refusal(file(data))
+
+
+def test_files_that_cannot_be_read(tmp_path, file, monkeypatch):
+    assert "Received: No such file or directory" in refusal(tmp_path / "none.pth")
+    assert "Received: Is a directory" in refusal(tmp_path)
+    monkeypatch.setattr(torch_weights, "MOST_FILE_BYTES", 100)
+    path = file(archive([PKL, DATA]))
+    assert f"expected at most 100 bytes. Received: {path.stat().st_size}" in refusal(path)
