@@ -21,7 +21,7 @@ train: setup
 	$(BIN)/python scripts/train_bicyclegan.py
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 lint: setup
 	$(BIN)/ruff check .

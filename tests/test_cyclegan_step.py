@@ -278,7 +278,8 @@ def test_losses_of_known_networks_in_numbers(cycle, names):
             {"d_a_loss", "d_b_loss", "gan_ab_loss", "gan_ba_loss"},
         ),
     ],
-    ids=str,
+    # The same names in every process, which the order of a set has not.
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_nothing_is_painted_that_no_loss_asks_for(settings, ab, ba, names):
     gan = with_stand_ins(**settings)
