@@ -277,6 +277,15 @@ def test_a_copy_is_at_no_distance_and_the_first_of_equals_comes_first():
     assert nearest(query, references)[1][0, 0] == pytest.approx(exact, rel=1e-14)
 
 
+def test_rounding_does_not_choose_among_equals():
+    """Integers in any order are equally far from 0; around their mean they are only nearly so."""
+    random = np.random.default_rng(0)
+    references = np.stack([random.permutation(100) for _ in range(40)]).astype(np.float32)
+    indices, distances = nearest(np.zeros((1, 100), np.float32), references, 10)
+    np.testing.assert_array_equal(indices[0], np.arange(10))
+    assert set(distances[0]) == {np.sqrt(np.sum(np.arange(100.0) ** 2))}
+
+
 def test_no_queries_have_no_neighbours():
     indices, distances = nearest(np.zeros((0, 2)), gaussians(5, 2), 3)
     assert indices.shape == distances.shape == (0, 3)
