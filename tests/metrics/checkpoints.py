@@ -5,7 +5,11 @@ import struct
 import zipfile
 
 import numpy as np
+import pytest
 
+from gans.metrics.torch_weights import WeightsError, read
+
+NUMBERS = np.arange(24, dtype=np.float32)
 KINDS = {
     "f4": "FloatStorage",
     "f8": "DoubleStorage",
@@ -119,3 +123,26 @@ def legacy(pairs, storages, head=None):
     for _, elements in storages:
         data += struct.pack("<q", elements.size) + elements.tobytes()
     return data
+
+
+def zipped(value, records=None):
+    """A checkpoint of a pickled value, and of one storage of 24 floats."""
+    records = [("data/0", NUMBERS.tobytes())] if records is None else records
+    return archive([("data.pkl", pickled(value)), *records])
+
+
+def of_tensor(value):
+    return zipped(dict_of([("x", value)]))
+
+
+def one(offset=0, shape=(4, 6), strides=(6, 1), kind="FloatStorage", count=24):
+    return tensor(storage(kind, "0", count), offset, shape, strides)
+
+
+def refusal(path):
+    """The one line with which a file is refused; nothing else of the machine is asked meanwhile."""
+    with pytest.raises(WeightsError) as error:
+        read(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400 + len(str(path))
+    assert str(path) in str(error.value)
+    return str(error.value)
