@@ -25,6 +25,7 @@ ALLOWED = {
     "gans/nn": ["gans.nn"],
     "gans/data": ["gans.data"],
     "gans/metrics": ["gans.metrics"],
+    "gans/evaluation": ["gans.evaluation", "gans.data", "gans.metrics", "gans.training"],
     "gans/training": [
         "gans.training",
         "gans.data.datasets",

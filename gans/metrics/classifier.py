@@ -86,13 +86,14 @@ class Classifier:
         Args:
             images: `(n, size, size, channels)` in [-1, 1].
         """
-        return self._look(images)[0]
+        return self.look(images)[0]
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """The layer before the last, float32 `(n, 128)`; images as in `predict`."""
-        return self._look(images)[1]
+        return self.look(images)[1]
 
-    def _look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `predict` and `features` give, in one go."""
         side, channels = self.facts.image_size, self.facts.image_channels
         if np.ndim(images) != 4 or np.shape(images)[1:] != (side, side, channels):
             raise ValueError(

@@ -235,12 +235,11 @@ class Generated:
         """Points `(samples, 2)`, or images uint8 `(samples, size, size, channels)`."""
         if self.gan.data == "points":
             return self._generate(slice(None))
-        return np.concatenate(
-            [
-                np.clip(np.rint((self._generate(part) + 1) * 127.5), 0, 255).astype(np.uint8)
-                for part in self._parts()
-            ]
-        )
+        return np.concatenate([self.pictures(part) for part in self._parts()])
+
+    def pictures(self, part: slice) -> np.ndarray:
+        """Images uint8 `(n, size, size, channels)` of a part of the noise."""
+        return np.clip(np.rint((self._generate(part) + 1) * 127.5), 0, 255).astype(np.uint8)
 
     def _generate(self, part: slice) -> np.ndarray:
         if self.wanted is None or self.codes is not None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from gans.training import cli
+from gans.training.run_folder import saved_steps
 
 
 class Checkpoints:
@@ -41,8 +41,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Saved steps, oldest first, whether or not they are sound."""
-        matches = (re.fullmatch(r"step-(\d+)", entry.name) for entry in self.folder.glob("step-*"))
-        return sorted(int(match[1]) for match in matches if match)
+        return saved_steps(self.folder)
 
     def save(self, step: int):
         """Saves the model as it is after `step` steps.
@@ -89,14 +88,17 @@ class Checkpoints:
             ) from None
         self._prune(step)
 
-    def restore(self) -> int:
-        """Fills the model from the newest sound checkpoint and returns its step; 0 where none was
-        saved.
+    def restore(self, step: int | None = None) -> int:
+        """Fills the model from a checkpoint and returns its step; 0 where none was saved.
 
-        A damaged one is named on stderr and passed over. Raises `Failure` where all are damaged: to
-        begin again from nothing is for the user to decide.
+        Args:
+            step: of the checkpoint. Default: the newest sound one; a damaged one is named on stderr
+                and passed over.
+
+        Raises `Failure` where the one asked for, or all, are damaged: to begin again from nothing
+        is for the user to decide.
         """
-        steps = self.steps()
+        steps = self.steps() if step is None else [step]
         for step in reversed(steps):
             path = self.folder / f"step-{step:08d}"
             fault = find_fault(path)

@@ -14,8 +14,9 @@ from gans.training import cli, command
 from gans.training.run_folder import RunFolder
 
 
-def open_run(run_dir: str | Path) -> tuple[RunFolder, dict, Any, int]:
-    """Builds the GAN of a run and fills it from the newest sound checkpoint.
+def open_run(run_dir: str | Path, step: int | None = None) -> tuple[RunFolder, dict, Any, int]:
+    """Builds the GAN of a run and fills it from the checkpoint of a step, or by default from the
+    newest sound one.
 
     Returns the run folder, its settings, the GAN (a `keras.Model`, not compiled) and the step.
     Raises `UsageError` for a folder without a run or without a checkpoint, for one of a GAN that is
@@ -32,7 +33,7 @@ def open_run(run_dir: str | Path) -> tuple[RunFolder, dict, Any, int]:
         raise cli.UsageError(
             f"expected settings of {name}. Received: {run.config_file} ({error})"
         ) from error
-    step = Checkpoints(run.checkpoints, gan).restore()
+    step = Checkpoints(run.checkpoints, gan).restore(step)
     if not step:
         raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
     return run, settings, gan, step

@@ -14,6 +14,7 @@ import fcntl
 import importlib.metadata
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def write_atomically(path: Path, text: str):
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that decide a result."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def saved_steps(checkpoints: Path) -> list[int]:
+    """Steps of the checkpoints in a folder, oldest first, whether or not they are sound."""
+    matches = (re.fullmatch(r"step-(\d+)", entry.name) for entry in checkpoints.glob("step-*"))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 class RunFolder:
@@ -95,8 +107,7 @@ class RunFolder:
         """
         # Before all else: it tells a run from somebody's files.
         if not self.config_file.exists():
-            versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-            record = {"settings": settings, "versions": versions}
+            record = {"settings": settings, "versions": versions()}
             write_atomically(self.config_file, json.dumps(record, indent=2) + "\n")
         for folder in (self.checkpoints, self.logs, self.samples):
             folder.mkdir(exist_ok=True)

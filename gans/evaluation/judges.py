@@ -1,0 +1,107 @@
+"""The networks that pictures are judged by, found or trained: classifiers, and Inception."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from gans.data.held_out import classifier_images
+from gans.data.images import DataError
+from gans.metrics import classifier as classifiers
+from gans.metrics import extractors, inception
+from gans.training import cli
+
+# Beside a folder: the FID network, or the classifier that knows the run's own data.
+INCEPTION, OWN = extractors.INCEPTION, "own"
+
+
+def find_extractor(
+    chosen: str,
+    beside: Path,
+    settings: dict[str, Any] | None,
+    *,
+    weights: str | None = None,
+    resize: inception.Resize = "tf1",
+    debug: bool = False,
+) -> extractors.Extractor | None:
+    """What turns pictures into features; None where a classifier would need labels that are not.
+
+    Args:
+        chosen: inception; own: a classifier of the run's data, trained if there is none; or the
+            folder of a classifier.
+        beside: folder in which classifiers of data sets are kept.
+        settings: of the run; None: there is no run.
+        weights: file of Inception's. Default: where `data_prep/download.py inception` leaves it.
+        resize: of Inception: how pictures become 299 wide.
+        debug: show the loss of each epoch.
+
+    Raises `WeightsError` or `ClassifierError` for files that cannot be used.
+    """
+    if chosen == INCEPTION:
+        return inception.load(inception.find(weights), resize)
+    if chosen != OWN:
+        return extractors.of_classifier(chosen)
+    if settings is None:
+        raise cli.UsageError(
+            "--extractor expects inception or the folder of a classifier where there is no run. "
+            "Received: own"
+        )
+    of_toy = extractors.short_name(data_name(settings)).startswith("toy")
+    labels = extractors.TOY_LABELS if of_toy else tuple(settings.get("labels") or ()) or None
+    folder = classifier_folder(beside, settings | {"labels": labels})
+    found = find_classifier(folder, settings | {"labels": labels}, debug)
+    return found and extractors.of_classifier(folder)
+
+
+def data_name(settings: dict[str, Any]) -> str:
+    """Of a run's pictures, e.g. "mnist", "toy_fashion", whatever script drew them."""
+    dataset = settings.get("dataset") or settings.get("tfds")
+    if dataset:
+        return dataset.partition(":")[0]
+    return re.sub(r"^(toy_fashion(_shoes)?)_\d+$", r"\1", Path(settings["data_dir"]).stem)
+
+
+def classifier_folder(beside: Path, settings: dict[str, Any]) -> Path:
+    """Where the classifier of a run's data is kept."""
+    name = data_name(settings).replace("/", "_")
+    return beside / "_".join(["classifier", name, *(settings.get("labels") or ())])
+
+
+def find_classifier(
+    folder: Path, settings: dict[str, Any], debug: bool = False
+) -> classifiers.Classifier | None:
+    """The classifier of a folder, which is trained on the run's data if there is none; None where
+    the data has no labels.
+
+    Args:
+        folder: see `classifier_folder`.
+        settings: of the run: constructor, dataset or data_dir, labels, flip.
+        debug: show the loss of each epoch.
+
+    Raises `ClassifierError` where the folder holds something else.
+    """
+    name, labels = data_name(settings), tuple(settings.get("labels") or ()) or None
+    size, channels = (settings["constructor"][f"image_{part}"] for part in ("size", "channels"))
+    wanted = {"image_size": size, "image_channels": channels, "dataset": name, "labels": labels}
+    if classifiers.existing(folder, **wanted):
+        print(f"classifier: {folder}", file=sys.stderr)
+        return classifiers.load(folder)
+    try:
+        (images, of_images), held_out, names = classifier_images(settings, size, channels)
+    except DataError as error:
+        print(f"no classifier: {error}", file=sys.stderr)
+        return None
+    print(f"training a classifier of {name}, kept in {folder}", file=sys.stderr)
+    trained = classifiers.train(
+        images,
+        of_images,
+        names,
+        held_out,
+        name,
+        labels,
+        flip=bool(settings.get("flip")),
+        verbose=2 if debug else 0,
+    )
+    trained.save(folder)
+    print(f"right for {trained.facts.accuracy:.2%} of the held-out images", file=sys.stderr)
+    return trained

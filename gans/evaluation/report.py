@@ -1,0 +1,115 @@
+"""What an evaluation leaves behind: a line of JSON per number, a table, a curve over checkpoints.
+
+evaluation.jsonl   every number ever measured, with all that decides it; only added to
+evaluation.md      the newest evaluation as a table, and in words
+evaluation.png     measures over the checkpoints, after --all_checkpoints
+neighbours.png     samples, each beside the training images that are nearest to it
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gans.data.figures import Line, labelled_blocks, line_plot
+from gans.data.images import save_png
+from gans.metrics.distribution import HIGHER
+from gans.metrics.tables import show
+from gans.training.run_folder import versions, write_atomically
+
+# What decides a number, in the order in which the table names it.
+FACTS = {
+    "n_real": "real images",
+    "n_fake": "samples",
+    "split": "split",
+    "extractor": "extractor",
+    "extractor_sha256": "its sha256",
+    "extractor_accuracy": "its accuracy",
+    "resize": "resize",
+    "dtype": "dtype",
+    "seeds": "seeds",
+    "step": "step",
+}
+
+
+def describe(line: dict[str, Any]) -> str:
+    """A row of the table on stdout."""
+    words = [f"{line['metric']:16}", f"{line['value']:9.3f}"]
+    if "direction" in line:
+        words.insert(1, line["direction"])
+    if line.get("deviation") is not None:
+        words.append(f" ± {line['deviation']:.3f}")
+    if line["reference"] is not None:
+        words.append(f" ({line['reference_is']} {line['reference']:.3f})")
+    return " ".join(words)
+
+
+def save(folder: Path, lines: Sequence[dict[str, Any]], sentences: Sequence[str]):
+    """Adds to `evaluation.jsonl`, and writes `evaluation.md` anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "evaluation.jsonl", "a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line | {"versions": versions()}) + "\n" for line in lines)
+    write_atomically(folder / "evaluation.md", markdown(lines, sentences))
+
+
+def markdown(lines: Sequence[dict[str, Any]], sentences: Sequence[str]) -> str:
+    """A table of the numbers, what they mean in words, and below what decided them."""
+    rows = ["| measure | value | for comparison |", "|---|---|---|"]
+    for line in lines:
+        name = " ".join(filter(None, [line["metric"], line.get("direction")]))
+        value, beside = _number(line["value"], line.get("deviation")), ""
+        if line["reference"] is not None:
+            beside = f"{line['reference_is']}: {_number(line['reference'])}"
+        rows.append(f"| {name} | {value} | {beside} |")
+    text = ["\n".join(rows), *sentences]
+    with_facts = [line for line in lines if "n_real" in line] or list(lines)[:1]
+    if with_facts:
+        line = with_facts[0]
+        facts = [f"{words} {line[name]}" for name, words in FACTS.items() if name in line]
+        text.append("Measured with: " + ", ".join(facts) + ".")
+    return "\n\n".join(text) + "\n"
+
+
+def _number(value: float, deviation: float | None = None) -> str:
+    return show(value, deviation) if math.isfinite(value) else "-"
+
+
+def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
+    """One measure over the steps of checkpoints, a curve per direction.
+
+    Args:
+        lines: of one metric, as in `evaluation.jsonl`.
+    """
+    curves = []
+    for direction in dict.fromkeys(line.get("direction") for line in lines):
+        of_way = [line for line in lines if line.get("direction") == direction]
+        steps, values = (np.array([line[key] for line in of_way]) for key in ("step", "value"))
+        name = " ".join(filter(None, [of_way[0]["metric"], direction]))
+        curves.append(Line(name, steps, values))
+        references = [line["reference"] for line in of_way]
+        if None not in references:
+            curves.append(Line(of_way[0]["reference_is"], steps, np.array(references), True))
+    save_png(path, line_plot(curves, title, "step", lines[0]["metric"]))
+
+
+def best(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of one metric at several checkpoints, the best."""
+    higher = any(lines[0]["metric"].startswith(name) for name in HIGHER)
+    return (max if higher else min)(lines, key=lambda line: line["value"])
+
+
+def neighbours_picture(
+    samples: Sequence[np.ndarray], nearest: Sequence[Sequence[np.ndarray]]
+) -> np.ndarray:
+    """A picture of rows: a sample, then the training images that are nearest to it.
+
+    Args:
+        samples: uint8 `(height, width, channels)`, all of one shape.
+        nearest: for each sample as many images of one shape.
+    """
+    blocks = [("sample", np.stack(samples)[:, np.newaxis])]
+    blocks.append(("nearest training images", np.stack([np.stack(row) for row in nearest])))
+    return labelled_blocks([(name, images / 127.5 - 1.0) for name, images in blocks])

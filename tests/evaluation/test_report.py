@@ -1,0 +1,108 @@
+"""What an evaluation leaves behind."""
+
+import json
+
+import numpy as np
+from PIL import Image
+
+from gans.evaluation import report
+
+OF_FEATURES = {
+    "metric": "fd_toy",
+    "value": 12.345,
+    "deviation": 0.5,
+    "reference": 1.5,
+    "reference_is": "real",
+    "n_real": 1000,
+    "n_fake": 500,
+    "split": "train",
+    "extractor": "toy",
+    "extractor_sha256": "ab" * 32,
+    "resize": "none",
+    "dtype": "float32",
+    "seeds": [0, 1, 2],
+    "step": 7,
+}
+OWN = {"metric": "diversity", "value": 0.25, "reference": None, "reference_is": "real", "step": 7}
+ONE_WAY = {**OWN, "direction": "a_to_b", "reference": 1.0}
+
+
+def test_rows_of_the_table_on_stdout():
+    assert report.describe(OF_FEATURES) == "fd_toy              12.345  ± 0.500  (real 1.500)"
+    assert report.describe(OWN) == "diversity            0.250"
+    assert report.describe(ONE_WAY) == "diversity        a_to_b     0.250  (real 1.000)"
+
+
+def test_the_markdown_has_the_numbers_the_words_and_what_decided_them():
+    assert report.markdown([OWN, ONE_WAY, OF_FEATURES], ["Quality: good."]) == (
+        "| measure | value | for comparison |\n"
+        "|---|---|---|\n"
+        "| diversity | 0.250 |  |\n"
+        "| diversity a_to_b | 0.250 | real: 1.00 |\n"
+        "| fd_toy | 12.3 ± 0.5 | real: 1.50 |\n"
+        "\n"
+        "Quality: good.\n"
+        "\n"
+        f"Measured with: real images 1000, samples 500, split train, extractor toy, its sha256 "
+        f"{'ab' * 32}, resize none, dtype float32, seeds [0, 1, 2], step 7.\n"
+    )
+
+
+def test_lines_are_added_and_the_table_is_written_anew(tmp_path):
+    report.save(tmp_path / "run", [OWN], [])
+    report.save(tmp_path / "run", [OF_FEATURES], ["Said."])
+    lines = (tmp_path / "run" / "evaluation.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [line["metric"] for line in found] == ["diversity", "fd_toy"]
+    assert set(found[1]["versions"]) == {"gans", "tensorflow", "keras", "numpy"}
+    assert {k: v for k, v in found[1].items() if k != "versions"} == OF_FEATURES
+    text = (tmp_path / "run" / "evaluation.md").read_text()
+    assert text == report.markdown([OF_FEATURES], ["Said."])
+
+
+def test_a_number_that_is_none_is_a_dash():
+    line = OWN | {"value": float("nan")}
+    assert "| diversity | - |  |" in report.markdown([line], [])
+
+
+def test_the_best_is_the_lowest_of_a_distance_and_the_highest_of_a_share():
+    distances = [
+        OF_FEATURES | {"value": value, "step": step} for step, value in enumerate((3, 1, 2))
+    ]
+    assert report.best(distances)["step"] == 1
+    shares = [line | {"metric": "precision_toy"} for line in distances]
+    assert report.best(shares)["step"] == 0
+    assert report.best([line | {"metric": "is_mnist"} for line in distances])["step"] == 0
+    assert report.best([line | {"metric": "kid"} for line in distances])["step"] == 1
+
+
+def test_the_curve_over_checkpoints_is_a_picture(tmp_path):
+    lines = [OF_FEATURES | {"value": value, "step": step} for step, value in ((1, 3.0), (2, 1.0))]
+    ways = [line | {"direction": way} for way in ("a_to_b", "b_to_a") for line in lines]
+    report.plot(tmp_path / "one.png", lines, "DCGAN")
+    report.plot(tmp_path / "two.png", ways, "CycleGAN")
+    with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "two.png") as two:
+        # A row of the legend holds two curves: one and its reference; two and theirs.
+        assert one.width == two.width == 640
+        assert one.height < two.height
+
+
+def test_samples_stand_beside_their_neighbours():
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1).repeat(8, 1).repeat(8, 2) * 40
+    picture = report.neighbours_picture(images[:2], [images[2:4], images[4:6]])
+    # Each of the six shows, in reading order.
+    rows = [picture[y] for y in range(len(picture))]
+    columns = [int(np.median(block)) for block in _blocks(rows)]
+    assert columns == [0, 80, 120, 40, 160, 200]
+
+
+def _blocks(rows):
+    """The 8x8 pictures, row by row, found by their grey among white and the header's black."""
+    picture = np.stack(rows)[..., 0]
+    found = []
+    for y in range(picture.shape[0] - 8, 0, -1):
+        for x in range(picture.shape[1] - 7):
+            block = picture[y : y + 8, x : x + 8]
+            if block.min() == block.max() < 255:
+                found.append((y, x, block))
+    return [block for _, _, block in sorted(found, key=lambda item: item[:2])]
