@@ -1,0 +1,306 @@
+"""LPIPS: how different two pictures look, by what trained networks see in them; and one of our own.
+
+Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+arXiv:1801.03924, section 3, equation 1; lpips/lpips.py of richzhang/PerceptualSimilarity. At some
+layers of a network (`gans/metrics/lpips_networks.py`) the features of both pictures are scaled to
+length 1 over the channels, their squared differences weighted by channel (the "linear heads",
+fitted to what people find similar; never negative), averaged over the places and added up over the
+layers.
+
+    lpips = load("alexnet-owt-7be5be79.pth", net="alex", heads="lpips/weights/v0.1/alex.pth")
+    lpips.distance(images_a, images_b)    # float32 (n,)
+
+Version 0.1, in which images are scaled as the networks were trained on them. Version 0.0, by which
+BicycleGAN's paper measured diversity, left that out and had other heads: its .262 of random real
+photos is .609 here, and no number of the one can be put beside one of the other. The ratio of two
+numbers of one version is what compares: see `gans.metrics.diversity`.
+
+A score is called `lpips_alex`, `lpips_vgg` or `lpips_squeeze` only where both files are those that
+were published; by any other weights the name ends in eight digits of the backbone's sha256.
+
+Without these files there is `FeatureDistance`: the same idea on the features of a classifier of our
+own. It is called by its extractor, `pd_toy`, and is never LPIPS.
+
+TensorFlow is imported by what computes, not by this module.
+"""
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+
+from gans.metrics import lpips_networks as networks
+from gans.metrics.classifier import as_float, sha256
+from gans.metrics.torch_weights import WeightsError, read
+
+Net = Literal["alex", "vgg", "squeeze"]
+NETS: tuple[str, ...] = get_args(Net)
+VERSION = "0.1"
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # `ScalingLayer`.
+EPSILON = 1e-10  # `normalize_tensor`: added to the length, which of no feature is 0.
+PIXELS = 2**19  # That are looked at in one call, of each side.
+# How the published files begin. Of the backbones it is part of torchvision's file names; of the
+# heads it is the sha256 of their numbers, since they also travel in other files than .pth.
+BACKBONES = {
+    "alex": ("7be5be79", "alexnet-owt-7be5be79.pth"),
+    "vgg": ("397923af", "vgg16-397923af.pth"),
+    "squeeze": ("b8a52dc0", "squeezenet1_1-b8a52dc0.pth"),
+}
+HEADS = {
+    "alex": "718a8b40b0d22f96192d34ab93c0db5c7943558ff6c2407f44812dce2f29b5f4",
+    "vgg": "9153a2043dccf3b525d4f13db916e93ef040548ea923b6f2100de5ebac141a78",
+    "squeeze": "68f1b1752260e0335c6394983132e210e3ed5c2540e78d239be07671a77130e4",
+}
+
+
+class LPIPS:
+    """A network with its heads; see the module. Made by `load`.
+
+    Attributes:
+        name: "lpips_alex", and so on.
+        net: "alex", "vgg" or "squeeze".
+
+    Args:
+        model: of `lpips_networks.build`, filled.
+        heads: weights of the channels at each layer looked at, float32 `(channels,)`.
+        sources: facts of the files that both come from.
+        published: whether these are the published ones.
+    """
+
+    def __init__(
+        self, model: Any, heads: list[np.ndarray], sources: dict[str, Any], published: bool
+    ):
+        import tensorflow as tf
+
+        self.net, self.published = model.name, published
+        self.name = f"lpips_{self.net}"
+        if not published:
+            self.name += f"_{sources['backbone_sha256'][:8]}"
+        self._sources = sources
+
+        # The heads are constants of the graph.
+        constants = [tf.constant(head, tf.float32) for head in heads]
+
+        def see(images):
+            taps = model((images - SHIFT) / SCALE, training=False)
+            return [tap / (tf.norm(tap, axis=-1, keepdims=True) + EPSILON) for tap in taps]
+
+        @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)] * 2)
+        def compare(a, b):
+            parts = [
+                tf.reduce_mean(tf.linalg.matvec(tf.math.squared_difference(x, y), head), (1, 2))
+                for x, y, head in zip(see(a), see(b), constants, strict=True)
+            ]
+            return tf.add_n(parts)
+
+        self._compare = compare
+
+    def distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of each pair, float32 `(n,)`; 0 for equal images, and the same either way.
+
+        Args:
+            a, b: `(n, height, width, 3)` or `(n, height, width, 1)`, of one shape, uint8, or float
+                in [-1, 1]; height and width at least 31 for "alex", 16 for "vgg", 17 for "squeeze".
+
+        Raises `ValueError` for images that are not of these.
+        """
+        _check_pair(a, b, networks.SMALLEST[self.net], self.net)
+        count = max(1, PIXELS // (a.shape[1] * a.shape[2]))
+        parts = [
+            self._compare(_rgb(a[start : start + count]), _rgb(b[start : start + count])).numpy()
+            for start in range(0, len(a), count)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def facts(self) -> dict[str, Any]:
+        """All that decides a number: name, net, version, files with their sha256, whether these
+        are the published ones, dtype.
+        """
+        return {
+            "distance": self.name,
+            "net": self.net,
+            "version": VERSION,
+            "published": self.published,
+            **self._sources,
+            "dtype": "float32",
+        }
+
+
+def load(backbone: str | Path, net: Net = "alex", heads: str | Path | None = None) -> LPIPS:
+    """LPIPS from files.
+
+    Args:
+        backbone: torchvision's `.pth` of the network, or an `.npz` of the same names; of "squeeze"
+            also the HDF5 of keras-squeezenet, with which the distance is not the published one.
+        net: "alex", "vgg" or "squeeze".
+        heads: `lpips/weights/v0.1/NET.pth` of richzhang/PerceptualSimilarity, or an `.npz` of the
+            same names.
+
+    Raises `WeightsError` where a file is missing, which says what to fetch, or is not of this
+    network.
+    """
+    if net not in NETS:
+        raise ValueError(f"expected net alex, vgg or squeeze. Received: {net!r}")
+    backbone = _existing(
+        backbone, f"{BACKBONES[net][1]} of torchvision (download.pytorch.org/models)"
+    )
+    heads = _existing(
+        heads, f"lpips/weights/v{VERSION}/{net}.pth of github.com/richzhang/PerceptualSimilarity"
+    )
+    found = read_heads(heads, net)
+    if backbone.suffix in (".h5", ".hdf5"):
+        if net != "squeeze":
+            raise WeightsError(f"expected a .pth of torchvision for {net}. Received: {backbone}")
+        arrays = networks.read_keras_squeezenet(backbone)
+    else:
+        arrays = _read_arrays(backbone)
+    model = networks.build(net)
+    networks.fill(model, arrays, backbone)
+    sources = {
+        "backbone": backbone.name,
+        "backbone_sha256": sha256(backbone),
+        "heads": heads.name,
+        "heads_sha256": sha256(heads),
+    }
+    published = (
+        sources["backbone_sha256"].startswith(BACKBONES[net][0]) and digest(found) == HEADS[net]
+    )
+    return LPIPS(model, found, sources, published)
+
+
+def read_heads(path: str | Path, net: Net) -> list[np.ndarray]:
+    """Weights of the channels at each layer looked at, float32 `(channels,)`, not negative.
+
+    Args:
+        path: `.pth` of the repository, or an `.npz`, with arrays "lin0.model.1.weight", ... of
+            `(1, channels, 1, 1)`.
+
+    Raises `WeightsError` for a file that is not of this network.
+    """
+    path = Path(path)
+    arrays = _read_arrays(path)
+    wanted = {
+        f"lin{index}.model.1.weight": (1, channels, 1, 1)
+        for index, channels in enumerate(networks.CHANNELS[net])
+    }
+    found = networks.checked(arrays, wanted, path)
+    for name, head in found.items():
+        if head.min() < 0:
+            raise WeightsError(
+                f"expected heads of 0 or more in {path}. Received: {head.min():.3g} in {name}"
+            )
+    return [head.ravel() for head in found.values()]
+
+
+def digest(heads: list[np.ndarray]) -> str:
+    """sha256 of the heads' numbers, float32 in the order of bytes of most machines."""
+    return hashlib.sha256(b"".join(head.astype("<f4").tobytes() for head in heads)).hexdigest()
+
+
+class _Extractor(Protocol):
+    """See `gans.metrics.extractors`."""
+
+    name: str
+
+    def extract(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]: ...
+
+    def facts(self) -> dict[str, Any]: ...
+
+
+class FeatureDistance:
+    """Squared distance of the features of two pictures, each scaled to length 1: twice one minus
+    the cosine between them, from 0 to 2 of features that are not negative, as our classifiers' are,
+    and to 4 of others. It is LPIPS' equation 1 for one layer of one place and heads of 1.
+
+    What the extractor was not trained to tell it may not see: compare only values of the same
+    extractor.
+
+    Attributes:
+        name: "pd_" and the extractor's name.
+
+    Args:
+        extractor: with `name`, `extract(images uint8) -> (features (n, d), ...)` and `facts()`.
+    """
+
+    def __init__(self, extractor: _Extractor):
+        self.extractor, self.name = extractor, f"pd_{extractor.name}"
+
+    def distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of each pair, float32 `(n,)`.
+
+        Args:
+            a, b: `(n, height, width, channels)`, of one shape, uint8, or float in [-1, 1], which is
+                quantised to the 8 bits of a file.
+
+        Raises `ValueError` for images that are not of these.
+        """
+        _check_pair(a, b)
+        seen = []
+        for images in (a, b):
+            features = np.asarray(self.extractor.extract(as_bytes(images))[0], np.float64)
+            length = np.linalg.norm(features, axis=1, keepdims=True)
+            seen.append(features / (length + EPSILON))
+        return np.square(seen[0] - seen[1]).sum(axis=1).astype(np.float32)
+
+    def facts(self) -> dict[str, Any]:
+        """All that decides a number: name, and the extractor's facts."""
+        return {"distance": self.name, **self.extractor.facts()}
+
+
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """uint8, from such or from float in [-1, 1], rounded to the nearest."""
+    if images.dtype == np.uint8:
+        return images
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def _check_pair(a: np.ndarray, b: np.ndarray, smallest: int = 1, net: str = "") -> None:
+    for images in (a, b):
+        if np.ndim(images) != 4 or (net and images.shape[-1] not in (1, 3)):
+            raise ValueError(
+                f"expected images (n, height, width, {'1 or 3' if net else 'channels'}). "
+                f"Received: {np.shape(images)}"
+            )
+        if images.dtype != np.uint8 and images.dtype.kind != "f":
+            raise ValueError(f"expected uint8, or float in [-1, 1]. Received: {images.dtype}")
+        # Written so that NaN is refused too.
+        if images.dtype.kind == "f" and images.size and not np.abs(images).max() <= 1.001:
+            raise ValueError(
+                "expected float images in [-1, 1]. "
+                f"Received: from {images.min():.4g} to {images.max():.4g}"
+            )
+    if a.shape != b.shape:
+        raise ValueError(f"expected images of one shape. Received: {a.shape} and {b.shape}")
+    if min(a.shape[1:3]) < smallest:
+        raise ValueError(
+            f"expected images of {smallest}x{smallest} or more for LPIPS of {net}. "
+            f"Received: {a.shape[1]}x{a.shape[2]}"
+        )
+
+
+def _rgb(images: np.ndarray) -> np.ndarray:
+    """float32 in [-1, 1] of three channels; a grey one is three alike."""
+    floats = as_float(images)
+    return np.repeat(floats, 3, axis=-1) if floats.shape[-1] == 1 else floats
+
+
+def _existing(path: str | Path | None, what: str) -> Path:
+    if path is None or not Path(path).is_file():
+        raise WeightsError(f"expected {what}. Received: {path or 'no file'}, which is not there")
+    return Path(path)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Of an `.npz`, and of any other file as a checkpoint of PyTorch."""
+    if path.suffix != ".npz":
+        return read(path)
+    try:
+        # Opened here: of a file that is no zip, NumPy leaves it open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    # An .npy by this name is an array, which is no context.
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"expected an .npz of arrays in {path}. Received: {reason}") from None
