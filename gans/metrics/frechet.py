@@ -180,7 +180,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
     Where C1 = R1 R1^T and C2 = R2 R2^T, the trace of (C1 C2)^(1/2) is the sum of the singular
     values of R1^T R2. These are exact to the last digits of the largest, where eigenvalues of C1 C2
-    lose half their digits to the square root: 4 seconds for 2,048 features.
+    lose half their digits to the square root: some seconds for 2,048 features.
 
     Raises `ValueError` for fewer than 2 rows or different widths.
     """

@@ -277,6 +277,26 @@ def test_a_copy_is_at_no_distance_and_the_first_of_equals_comes_first():
     assert nearest(query, references)[1][0, 0] == pytest.approx(exact, rel=1e-14)
 
 
+def test_copies_cost_no_more_than_one(monkeypatch):
+    """A collapsed generator: without this every one of n rows would take n distances again."""
+    taken = []
+    einsum = np.einsum
+
+    def count(equation, rows, *others):
+        taken.append(len(rows))
+        return einsum(equation, rows, *others)
+
+    rows = np.concatenate([np.tile(gaussians(1, 9), (50, 1)), gaussians(1, 9, seed=1)])
+    monkeypatch.setattr(np, "einsum", count)
+    indices, distances = nearest(rows, rows, 2)
+    monkeypatch.undo()
+    # The norms of both; of 50 rows the one that is there 50 times; of the last all that there are.
+    assert taken == [51, 51, *[1] * 50, 2]
+    np.testing.assert_array_equal(indices[:50], [[0, 1]] * 50)
+    np.testing.assert_array_equal(indices[50], [50, 0])
+    assert not distances[:50].any() and distances[50, 1] > 0
+
+
 def test_rounding_does_not_choose_among_equals():
     """Integers in any order are equally far from 0; around their mean they are only nearly so."""
     random = np.random.default_rng(0)
