@@ -6,13 +6,12 @@ the greatest difference was 3e-8.
 """
 
 import os
-import struct
-import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from checkpoints import checkpoint
 
 from gans.metrics import lpips, lpips_networks
 from gans.metrics.lpips import FeatureDistance, as_bytes, digest, load, read_heads
@@ -285,37 +284,12 @@ def test_only_the_published_files_have_the_bare_name(files, monkeypatch):
     assert name() == f"lpips_vgg_{start}"
 
 
-def write_pth(path, arrays):
-    """The zip of torch.save: a pickle of what each tensor is, written out, and the storages."""
-
-    def text(value):
-        return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-    def numbers(values):
-        return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
-
-    pickle = [b"\x80\x02}("]
-    for key, (name, array) in enumerate(arrays.items()):
-        strides = [int(np.prod(array.shape[axis + 1 :])) for axis in range(array.ndim)]
-        storage = text("storage") + b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu")
-        storage = b"(" + storage + b"J" + struct.pack("<i", array.size) + b"tQ"
-        pickle += [text(name), b"ctorch._utils\n_rebuild_tensor_v2\n("]
-        pickle += [storage, b"K\0", numbers(array.shape), numbers(strides)]
-        pickle += [b"\x89ccollections\nOrderedDict\n)RtR"]
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", b"".join([*pickle, b"u."]))
-        for key, array in enumerate(arrays.values()):
-            archive.writestr(f"archive/data/{key}", array.astype("<f4").tobytes())
-        archive.writestr("archive/version", b"3\n")
-
-
 def test_files_of_torch_save_are_the_same(files, tmp_path):
-    for name, arrays in (
-        ("squeezenet1_1-01234567.pth", random_state("squeeze") | {"classifier.1.bias": np.ones(5)}),
-        ("squeeze.pth", random_heads("squeeze")),
-    ):
-        write_pth(tmp_path / name, arrays)
-    from_torch = load(tmp_path / "squeezenet1_1-01234567.pth", "squeeze", tmp_path / "squeeze.pth")
+    top = {"classifier.1.bias": np.ones(5, np.float32)}
+    backbone, heads = tmp_path / "squeezenet1_1-01234567.pth", tmp_path / "squeeze.pth"
+    backbone.write_bytes(checkpoint(random_state("squeeze") | top))
+    heads.write_bytes(checkpoint(random_heads("squeeze")))
+    from_torch = load(backbone, "squeeze", heads)
     from_arrays = load(files / "squeeze.npz", "squeeze", files / "heads_squeeze.npz")
     a, b = pairs(30, 30)
     np.testing.assert_array_equal(from_torch.distance(a, b), from_arrays.distance(a, b))
