@@ -35,7 +35,9 @@ def consecutive_distances(samples: np.ndarray, distance: Distance = pixel_distan
 
     Args:
         samples: `(inputs, n, height, width, channels)`, n at least 2, in what `distance` takes.
-        distance: of pairs; called once for an input.
+        distance: of pairs; called once for an input. Where it has `consecutive`, which gives the
+            same for a row of images and looks at each once, as those of `gans.metrics.lpips` do,
+            that is called.
     """
     if np.ndim(samples) != 5 or not len(samples) or np.shape(samples)[1] < 2:
         count = np.shape(samples)[1:2] if np.ndim(samples) == 5 and len(samples) else ()
@@ -44,7 +46,10 @@ def consecutive_distances(samples: np.ndarray, distance: Distance = pixel_distan
             f"Received: {count[0] if count else f'an array of shape {np.shape(samples)}'}"
         )
     # Input by input: all differences at once would be as large as all samples.
-    return np.stack([_checked(distance, row[:-1], row[1:]) for row in samples])
+    in_a_row = getattr(distance, "consecutive", None)
+    if in_a_row:
+        return np.stack([_checked(in_a_row(row), len(row) - 1) for row in samples])
+    return np.stack([_checked(distance(row[:-1], row[1:]), len(row) - 1) for row in samples])
 
 
 def pairwise_distance(samples: np.ndarray, distance: Distance = pixel_distance) -> float:
@@ -73,7 +78,8 @@ def random_pair_distances(
         # In parts: photos that are held as they lie on the disk need not be copied at once.
         for start in range(0, len(order), SAMPLES):
             part = slice(start, start + SAMPLES)
-            found.append(_checked(distance, photos[order[part]], photos[following[part]]))
+            pairs = distance(photos[order[part]], photos[following[part]])
+            found.append(_checked(pairs, len(order[part])))
     return np.concatenate(found)
 
 
@@ -113,8 +119,8 @@ def diversity(
     }
 
 
-def _checked(distance: Distance, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    found = np.asarray(distance(a, b), np.float64)
-    if found.shape != (len(a),):
-        raise ValueError(f"expected a distance of each of {len(a)} pairs. Received: {found.shape}")
+def _checked(found: np.ndarray, count: int) -> np.ndarray:
+    found = np.asarray(found, np.float64)
+    if found.shape != (count,):
+        raise ValueError(f"expected a distance of each of {count} pairs. Received: {found.shape}")
     return found

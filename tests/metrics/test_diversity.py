@@ -88,6 +88,18 @@ def test_a_distance_is_asked_once_an_input_for_its_consecutive_pairs():
     assert pairwise_distance(rows, distance) == 15
 
 
+def test_a_distance_that_looks_at_each_sample_once_is_asked_for_that():
+    class Distance:
+        def __call__(self, a, b):
+            raise AssertionError
+
+        def consecutive(self, images):
+            return np.diff(images[:, 0, 0, 0])
+
+    rows = np.stack([flat(0, 1, 3), flat(3, 7, 5)])
+    np.testing.assert_array_equal(consecutive_distances(rows, Distance()), [[1, 2], [4, -2]])
+
+
 def test_bits_are_compared_as_floats_are():
     bits = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 6, 3), np.uint8)
     floats = bits / np.float32(127.5) - 1

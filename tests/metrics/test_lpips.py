@@ -14,6 +14,7 @@ import pytest
 from checkpoints import checkpoint
 
 from gans.metrics import lpips, lpips_networks
+from gans.metrics.diversity import consecutive_distances
 from gans.metrics.lpips import FeatureDistance, as_bytes, digest, load, read_heads
 from gans.metrics.lpips_networks import build, fill, read_keras_squeezenet, shapes
 from gans.metrics.torch_weights import WeightsError
@@ -192,6 +193,22 @@ def test_a_pair_does_not_depend_on_its_company(alex, monkeypatch):
     np.testing.assert_allclose(alex.distance(a, b), together, rtol=1e-5)
     np.testing.assert_allclose(alex.distance(a[4:5], b[4:5]), together[4:5], rtol=1e-5)
     assert alex.distance(a[:0], b[:0]).shape == (0,)
+
+
+def test_in_a_row_as_in_pairs(alex, monkeypatch):
+    """In one part, in several, and in parts of less than two images."""
+    images = pairs(32, 35, 7)[0]
+    expected = alex.distance(images[:-1], images[1:])
+    for count in (100, 3, 2, 1):
+        monkeypatch.setattr(lpips, "PIXELS", count * 32 * 35)
+        np.testing.assert_allclose(alex.consecutive(images), expected, rtol=1e-5)
+    samples = images[:6].reshape(2, 3, 32, 35, 3)
+    found = consecutive_distances(samples, alex)
+    np.testing.assert_allclose(found, [expected[0:2], expected[3:5]], rtol=1e-5)
+    for few in (images[:1], images[:0]):
+        assert alex.consecutive(few).shape == (0,)
+    with pytest.raises(ValueError, match="31x31 or more for LPIPS of alex. Received: 30x35"):
+        alex.consecutive(images[:, :30])
 
 
 def test_bits_floats_and_grey(alex):
@@ -492,6 +509,16 @@ def test_twice_one_minus_the_cosine():
     assert distances.dtype == np.float32
     np.testing.assert_allclose(distances, expected, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(distances, found.distance(b, a))
+
+
+def test_features_in_a_row_are_looked_at_once():
+    extractor = Corners()
+    images = np.random.default_rng(0).integers(0, 256, (5, 2, 2, 3), np.uint8)
+    found = FeatureDistance(extractor)
+    in_a_row = found.consecutive(images)
+    assert [len(seen) for seen in extractor.seen] == [5]
+    np.testing.assert_array_equal(in_a_row, found(images[:-1], images[1:]))
+    np.testing.assert_array_equal(consecutive_distances(images[None], found), [in_a_row])
 
 
 def test_it_is_called_by_its_extractor():
