@@ -75,15 +75,22 @@ class Inception:
         sha256: of the file that they are from.
         kind: of that file.
         resize: see above.
+        batch_size: images in one call.
     """
 
     name = "inception"
 
     def __init__(
-        self, weights: dict[str, np.ndarray], sha256: str, kind: str, resize: Resize = "tf1"
+        self,
+        weights: dict[str, np.ndarray],
+        sha256: str,
+        kind: str,
+        resize: Resize = "tf1",
+        batch_size: int = BATCH,
     ):
         self.sha256, self.kind, self.resize = sha256, kind, _check_resize(resize)
-        self._forward = compile_network(weights)
+        self.batch_size = batch_size
+        self._forward = compile_network(weights, batch_size)
 
     def extract(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features float32 (n, 2048) and logits float32 (n, 1008), these without their bias.
@@ -91,17 +98,18 @@ class Inception:
         Args:
             images: uint8 (n, height, width, 1 or 3), of any size.
         """
-        if np.ndim(images) != 4 or images.shape[-1] not in (1, 3) or images.dtype != np.uint8:
+        array = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
+        if not array or images.shape[-1] not in (1, 3):
             raise ValueError(
                 "expected uint8 images (n, height, width, 1 or 3). "
                 f"Received: {getattr(images, 'dtype', type(images).__name__)} {np.shape(images)}"
             )
         features = np.empty((len(images), FEATURES), np.float32)
         logits = np.empty((len(images), CLASSES), np.float32)
-        for start in range(0, len(images), BATCH):
-            batch = images[start : start + BATCH]
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
             # In calls of one shape, so that one graph does.
-            padded = np.zeros((BATCH, *batch.shape[1:]), np.uint8)
+            padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
             padded[: len(batch)] = batch
             results = self._forward(preprocess(padded, self.resize))
             for whole, part in zip((features, logits), results, strict=True):
@@ -120,7 +128,7 @@ class Inception:
         }
 
 
-def compile_network(weights: dict[str, np.ndarray], batch: int = BATCH) -> Any:
+def compile_network(weights: dict[str, np.ndarray], batch: int) -> Any:
     """The network as a function of float32 (batch, 299, 299, 3) to (features, logits).
 
     The weights are constants of its graph: so oneDNN brings each kernel into its own order once,
@@ -143,7 +151,9 @@ def compile_network(weights: dict[str, np.ndarray], batch: int = BATCH) -> Any:
     return forward.get_concrete_function(tf.TensorSpec((batch, SIZE, SIZE, 3), tf.float32))
 
 
-def load(path: str | Path | None = None, resize: Resize = "tf1") -> Inception:
+def load(
+    path: str | Path | None = None, resize: Resize = "tf1", batch_size: int = BATCH
+) -> Inception:
     """The network with the weights of a file, see `find` and `read_weights`, ready to extract.
 
     Raises:
@@ -155,7 +165,7 @@ def load(path: str | Path | None = None, resize: Resize = "tf1") -> Inception:
     weights, kind = read_weights(path)
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Inception(weights, digest, kind, resize)
+    return Inception(weights, digest, kind, resize, batch_size)
 
 
 def _check_resize(resize: str) -> Resize:
