@@ -25,7 +25,7 @@ Takes a minute or two on 2 cores at 64x64, a classifier of MNIST two minutes, on
 from pathlib import Path
 from typing import Any
 
-from gans.evaluation import judges, pictures, report
+from gans.evaluation import judges, of_runs, pictures, report
 from gans.evaluation.of_runs import Request
 from gans.metrics import distribution, generation, translation
 from gans.metrics.extractors import INCEPTION
@@ -37,6 +37,7 @@ from gans.training.restore import gan_module, generates
 from gans.training.run_folder import RunFolder, saved_steps
 
 SKETCHES, SAMPLES = 50, 20
+NO_EXTRACTOR = "off"
 # What only Inception has by these names, and what it is of features.
 BY_INCEPTION = {"fid": "fd", "kid": "kd", "inception_score": "is"}
 
@@ -74,8 +75,8 @@ def evaluate(
         metrics: Which to measure, by commas; prdc is precision, density, recall and coverage.
             Default: all that fit the GAN and the data.
         extractor: What makes features of images: inception, own (a classifier of the run's data,
-            trained if there is none), or the folder of a classifier. Default: inception where fid,
-            kid, inception_score, --weights or --fake ask for it, own else.
+            trained if there is none), the folder of a classifier, or off. Default: inception
+            where fid, kid, inception_score, --weights or --fake ask for it, own else.
         weights: File of Inception's weights: pt_inception-2015-12-05-6726825d.pth or the frozen
             graph of 2015. Default: where data_prep/download.py puts it.
         resize: Of Inception, how images become 299 wide: tf1 as the first FID, pytorch as
@@ -112,6 +113,17 @@ def evaluate(
     if bool(run_dir) == bool(fake):
         received = f"--run_dir={run_dir} --fake={fake}" if fake else "neither"
         raise cli.UsageError(f"expected --run_dir or --fake. Received: {received}")
+    if fake and not real:
+        raise cli.UsageError("--fake expects --real. Received: no --real")
+    if fake:
+        for_runs = {"data_dir": data_dir, "data_dir_b": data_dir_b, "direction": direction}
+        for_runs |= {"sketches": sketches, "samples": samples, "classifier": classifier}
+        for name, value in (for_runs | {"split": split}).items():
+            if value is not None:
+                raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
+        if seeds > 1 or all_checkpoints:
+            name = "seeds" if seeds > 1 else "all_checkpoints"
+            raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
     beside = RunFolder(run_dir).path.resolve().parent if run_dir else Path("runs")
     table = {}
     if run_dir:
@@ -123,11 +135,17 @@ def evaluate(
         raise cli.UsageError(
             f"--metrics={by_inception} is by Inception. Received: --extractor={extractor}"
         )
+    if extractor == NO_EXTRACTOR:
+        if fake or (metrics is not None and features):
+            raise cli.UsageError(
+                f"--metrics: {features[0]} needs features. Received: --extractor=off"
+            )
+        features = ()
     chosen = extractor or (INCEPTION if by_inception or weights or fake else judges.OWN)
     if chosen == INCEPTION and features:
         with command.usage_errors(WeightsError):
             weights = str(find(weights))
-    elif weights:
+    elif weights and chosen != INCEPTION:
         raise cli.UsageError(f"--weights is for Inception. Received: --extractor={chosen}")
     request = Request(
         own=own,
@@ -145,14 +163,6 @@ def evaluate(
         debug=debug,
     )
     if fake:
-        of_runs = {"data_dir": data_dir, "data_dir_b": data_dir_b, "direction": direction}
-        of_runs |= {"sketches": sketches, "samples": samples, "classifier": classifier}
-        for name, value in (of_runs | {"split": split}).items():
-            if value is not None:
-                raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
-        if seeds > 1 or all_checkpoints:
-            name = "seeds" if seeds > 1 else "all_checkpoints"
-            raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
         lines, sentences = of_runs.evaluate_folders(request, fake, output and Path(output))
         if output:
             report.save(Path(output), lines, sentences)

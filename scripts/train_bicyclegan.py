@@ -9,6 +9,7 @@ that differ. The same command given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
+from gans.evaluation import monitor
 from gans.training import cli, start
 from gans.training.flags import Flags, ImageFlags
 
@@ -38,6 +39,7 @@ def train(flags: Flags, images: ImageFlags, constructor: dict) -> None:
         images.settings(),
         open_data,
         networks=("generator", "encoder"),
+        watch=monitor.watch,
     )
 
 

@@ -10,6 +10,7 @@ given again goes on where the run stopped.
 
 from data_prep import toy_fashion
 from gans.data.datasets import TOY_FASHION
+from gans.evaluation import monitor
 from gans.metrics import generation
 from gans.training import cli, start
 from gans.training.flags import Flags, SetFlags
@@ -35,6 +36,7 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
         sets.settings(toy_labels=("hue",)),
         open_data,
         networks=("generator", "discriminator"),
+        watch=monitor.watch,
         preset=sets.implied().preset,
         # Whatever the constructor's default: as many as the data has.
         implied={**sets.implied().constructor, "label_dim": None},

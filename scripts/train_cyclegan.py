@@ -9,6 +9,7 @@ and the same for B. The same command given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
+from gans.evaluation import monitor
 from gans.training import cli, start
 from gans.training.flags import DomainFlags, Flags, ImageFlags
 
@@ -39,6 +40,7 @@ def train(flags: Flags, images: ImageFlags, domains: DomainFlags, constructor: d
         {**images.settings(), **domains.settings()},
         open_data,
         networks=("generator_ab", "generator_ba"),
+        watch=monitor.watch,
     )
 
 

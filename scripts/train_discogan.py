@@ -14,6 +14,7 @@ import dataclasses
 import time
 
 from data_prep import toy_fashion
+from gans.evaluation import monitor
 from gans.training import cli, start
 from gans.training.flags import DomainFlags, Flags, ImageFlags
 
@@ -65,6 +66,7 @@ def start_training(flags, images, domains, constructor, progress=None):
         {**images.settings(), **domains.settings()},
         open_data,
         networks=("generator_ab", "generator_ba"),
+        watch=monitor.watch,
         progress=progress,
     )
 

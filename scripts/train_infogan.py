@@ -10,6 +10,7 @@ given again goes on where the run stopped.
 
 from data_prep import toy_fashion
 from gans.data.datasets import TOY_FASHION
+from gans.evaluation import monitor
 from gans.metrics import generation
 from gans.training import cli, start
 from gans.training.flags import Flags, SetFlags
@@ -41,6 +42,7 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
         sets.settings(toy_labels=("hue",)),
         open_data,
         networks=("generator", "discriminator", "recognizer"),
+        watch=monitor.watch,
         preset=sets.implied().preset,
         implied=sets.implied().constructor,
         measure=generation.measure_while_training,

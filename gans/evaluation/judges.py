@@ -3,9 +3,9 @@
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from gans.data.held_out import classifier_images
+from gans.data.held_out import HeldOut, classifier_images
 from gans.data.images import DataError
 from gans.metrics import classifier as classifiers
 from gans.metrics import extractors, inception
@@ -46,11 +46,36 @@ def find_extractor(
             "--extractor expects inception or the folder of a classifier where there is no run. "
             "Received: own"
         )
+    if not (settings.get("data_dir") or settings.get("dataset")):
+        return None
     of_toy = extractors.short_name(data_name(settings)).startswith("toy")
     labels = extractors.TOY_LABELS if of_toy else tuple(settings.get("labels") or ()) or None
     folder = classifier_folder(beside, settings | {"labels": labels})
     found = find_classifier(folder, settings | {"labels": labels}, debug)
     return found and extractors.of_classifier(folder)
+
+
+def painted_photos(
+    data: HeldOut, gan: Any, direction: Literal["a_to_b", "b_to_a"]
+) -> dict[str, Any] | None:
+    """Settings of the photos that a GAN which translates paints, for `find_extractor`; None where
+    it paints sketches, of which no classifier knows anything.
+
+    Args:
+        data: where the images of its run are.
+        gan: with `image_size`, `image_channels`, `photo_channels`.
+        direction: of the GAN; its A and B are those of the data, or exchanged by --direction.
+    """
+    paints_b = (direction == "a_to_b") == (data.settings.get("direction") != "b_to_a")
+    if not (paints_b or data.second):
+        return None
+    second = data.settings.get("data_dir_b") if paints_b else None
+    channels = gan.photo_channels if direction == "a_to_b" else gan.image_channels
+    return data.settings | {
+        "data_dir": second or data.settings.get("data_dir"),
+        "constructor": {"image_size": gan.image_size, "image_channels": channels},
+        "labels": None,
+    }
 
 
 def data_name(settings: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ def measure(
         samples = fakes(seed)
         features = collect(samples.batches(), samples.count, extractor, describe="samples")
         first = first or features
-        found.append(distribution.measure(known, features, names, seed))
+        found.append(distribution.measure(known, features, names))
     lines = []
     for name, measured in found[0].items():
         values = [of_seed[name].value for of_seed in found]

@@ -58,16 +58,16 @@ class Request:
         return self.seeds[0]
 
 
-def evaluate_folders(request: Request, fake: str) -> tuple[list[dict], list[str]]:
+def evaluate_folders(
+    request: Request, fake: str, folder: Path | None
+) -> tuple[list[dict], list[str]]:
     """Two folders of images, by features alone."""
-    if not request.real:
-        raise cli.UsageError("--fake expects --real. Received: no --real")
     with command.usage_errors(DataError):
         made = pictures.of_folder(fake, request.num_fake)
         real = pictures.of_folder(request.real, request.num_real)
     command.import_tensorflow(request.debug)
     judge = find_extractor(request, Path("runs"), None)
-    return _by_features(request, judge, real, lambda seed: made, {}, None)
+    return _by_features(request, judge, real, lambda seed: made, {}, folder)
 
 
 def evaluate_generation(
@@ -215,23 +215,13 @@ def _translated_features(
     request, run, settings, data, gan, takes, way, record, folder
 ) -> tuple[list[dict], list[str]]:
     """Of what a GAN that translates paints one way."""
-    two_ways = takes == "direction"
-    # --direction=b_to_a in training exchanged the sides of the data.
-    paints_b = (way == "a_to_b") == (settings.get("direction") != "b_to_a")
-    if request.extractor == judges.OWN and not (paints_b or data.second):
+    photos = judges.painted_photos(data, gan, way)
+    if request.extractor == judges.OWN and photos is None:
         return _without(request, "own is a classifier of photos, and here sketches are painted")
-    # The classifier learns from the photos of the domain that is painted.
-    second = data.settings.get("data_dir_b") if paints_b else None
-    channels = gan.photo_channels if way == "a_to_b" else gan.image_channels
-    of_domain = settings | {
-        "data_dir": second or data.settings.get("data_dir"),
-        "constructor": {"image_size": gan.image_size, "image_channels": channels},
-        "labels": None,
-    }
-    judge = find_extractor(request, run.resolve().parent, of_domain)
+    judge = find_extractor(request, run.resolve().parent, photos)
     if judge is None:
         return [], []
-    split, direction = request.split or "val", way if two_ways else None
+    split, direction = request.split or "val", way if takes == "direction" else None
     with command.usage_errors(DataError):
         sources, real = pictures.real_domains(data, gan, direction, split, request.num_real)
         if request.real:

@@ -37,13 +37,16 @@ FACTS = {
 
 def describe(line: dict[str, Any]) -> str:
     """A row of the table on stdout."""
-    words = [f"{line['metric']:16}", f"{line['value']:9.3f}"]
+    value = line["value"]
+    # A kernel distance is a thousandth or less.
+    places = 5 if abs(value) < 0.01 else 3
+    words = [f"{line['metric']:16}", f"{value:9.{places}f}"]
     if "direction" in line:
         words.insert(1, line["direction"])
     if line.get("deviation") is not None:
-        words.append(f" ± {line['deviation']:.3f}")
+        words.append(f" ± {line['deviation']:.{places}f}")
     if line["reference"] is not None:
-        words.append(f" ({line['reference_is']} {line['reference']:.3f})")
+        words.append(f" ({line['reference_is']} {line['reference']:.{places}f})")
     return " ".join(words)
 
 

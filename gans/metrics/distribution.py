@@ -55,14 +55,15 @@ class Measured:
 
 
 def measure(
-    real: Features, fake: Features, names: Collection[str] = NAMES, seed: int = 0
+    real: Features, fake: Features, names: Collection[str] = NAMES
 ) -> dict[str, Measured]:
     """The measures of `names` that there are: without logits no `is`.
+
+    Subsets of kd and splits of is are drawn with torch-fidelity's seed, always the same.
 
     Args:
         real, fake: by the same extractor; 2 pictures or more of each.
         names: some of `NAMES`.
-        seed: of the draws of kd and the splits of is.
     """
     found = {}
     if "fd" in names:
@@ -72,11 +73,11 @@ def measure(
         found["fd"] = Measured(value, None, {"n_real": len(real), "n_fake": len(fake)}, warning)
     counts = {"n_real": len(real.kept), "n_fake": len(fake.kept)}
     if "kd" in names:
-        kernel = kernel_distance(real.kept, fake.kept, seed=seed)
+        kernel = kernel_distance(real.kept, fake.kept)
         facts = {"subsets": kernel.subsets, "subset_size": kernel.subset_size}
         found["kd"] = Measured(kernel.mean, kernel.deviation, counts | facts)
     if "is" in names and fake.logits is not None and len(fake.logits) >= SPLITS:
-        score = inception_score(fake.logits, seed=seed)
+        score = inception_score(fake.logits)
         facts = {
             "splits": score.splits,
             "class_entropy": score.marginal_entropy,
@@ -97,7 +98,7 @@ def measure(
     return {name: found[name] for name in NAMES if name in found and name in names}
 
 
-def measure_real(real: Features, names: Collection[str] = NAMES, seed: int = 0) -> dict[str, float]:
+def measure_real(real: Features, names: Collection[str] = NAMES) -> dict[str, float]:
     """What real pictures get by the same measures: one half of them against the other, and `is` of
     all. It is what the best samples would get, but for the smaller counts.
 
@@ -116,9 +117,9 @@ def measure_real(real: Features, names: Collection[str] = NAMES, seed: int = 0) 
     found = {}
     if len(real.kept) >= 4:
         without = [name for name in names if name != "is"]
-        found = {name: part.value for name, part in measure(*halves, without, seed).items()}
+        found = {name: part.value for name, part in measure(*halves, without).items()}
     if "is" in names:
-        score = measure(real, real, ["is"], seed)
+        score = measure(real, real, ["is"])
         found |= {name: part.value for name, part in score.items()}
         found |= entropies(score)
     return found

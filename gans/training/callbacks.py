@@ -163,6 +163,33 @@ class Samples(StepCallback):
                 tf.summary.scalar(f"measured/{name}", value)
 
 
+class Evaluate(StepCallback):
+    """Numbers by name, as `evaluation/...` in TensorBoard, every `every` steps and at the last one.
+
+    Args:
+        evaluate: of the model and the step.
+    """
+
+    def __init__(
+        self,
+        start_step: int,
+        writer: tf.summary.SummaryWriter,
+        every: int,
+        last_step: int,
+        evaluate: Callable[[keras.Model, int], dict[str, float]],
+    ):
+        super().__init__(start_step)
+        self.writer, self.evaluate = writer, evaluate
+        self.every, self.last_step = every, last_step
+
+    def on_step(self, step, losses):
+        if not self.is_due(self.every) and step != self.last_step:
+            return
+        with self.writer.as_default(step):
+            for name, value in self.evaluate(self.model, step).items():
+                tf.summary.scalar(f"evaluation/{name}", value)
+
+
 class Save(StepCallback):
     """A checkpoint every `every` steps and at the last one."""
 

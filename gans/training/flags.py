@@ -33,6 +33,10 @@ class Flags:
         sample_every: Steps between two sample pictures. Default: an epoch.
         checkpoint_every: Steps between two checkpoints. Default: an epoch.
         keep_checkpoints: Checkpoints that are left; the oldest go first.
+        evaluate_every: Epochs between two evaluations by features, as scripts/evaluate.py makes
+            them, of images; see evaluation/ in TensorBoard. Default: none.
+        extractor: What makes these features: own (a classifier of the data, trained first if there
+            is none), inception, or the folder of a classifier.
         profile: First and last step of this process that TensorFlow's profiler records, e.g. 20,30.
         dry_run: Print the resolved settings and stop.
         debug: Show the traceback of an error.
@@ -50,6 +54,8 @@ class Flags:
     sample_every: int | None = None
     checkpoint_every: int | None = None
     keep_checkpoints: int = 3
+    evaluate_every: int | None = None
+    extractor: str = "own"
     profile: tuple[int, int] | None = None
     dry_run: bool = False
     debug: bool = False
@@ -65,6 +71,7 @@ class Flags:
             "sample_every",
             "checkpoint_every",
             "keep_checkpoints",
+            "evaluate_every",
         )
         command.check_at_least(1, **{name: getattr(self, name) for name in names})
         if not 0 <= self.seed < 2**24:

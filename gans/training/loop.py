@@ -13,7 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data.images import grid
-from gans.training.callbacks import Log, Profile, Samples, Save, StopOnNonFinite, StopOnSignal
+from gans.training.callbacks import (
+    Evaluate,
+    Log,
+    Profile,
+    Samples,
+    Save,
+    StopOnNonFinite,
+    StopOnSignal,
+)
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
@@ -44,6 +52,8 @@ def train(
     progress: keras.callbacks.Callback | None = None,
     draw: Callable[[list], np.ndarray] = grid,
     measure: Callable[[keras.Model], dict[str, float]] | None = None,
+    evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
+    evaluate_every: int = 1,
 ) -> Path:
     """Trains to the end of the last epoch, from the newest checkpoint if there is one.
 
@@ -66,6 +76,7 @@ def train(
         profile: first and last step of this process to be profiled.
         progress: reports instead of Keras' own progress bar.
         draw, measure: as `Samples` says.
+        evaluate, evaluate_every: as `Evaluate` says, but in epochs.
 
     Returns the last sample picture. Raises `cli.Failure` where the run was stopped, with the
     status.
@@ -104,6 +115,10 @@ def train(
             Save(step, checkpoints, checkpoint_every or steps_per_epoch, last_step),
             stop,
         ]
+        if evaluate:
+            # Before a checkpoint: what a killed process had not saved is evaluated again.
+            every = evaluate_every * steps_per_epoch
+            callbacks.insert(3, Evaluate(step, writer, every, last_step, evaluate))
         if profile:
             callbacks.append(Profile(step, run, *profile, last_step))
         verbose = 1 if sys.stdout.isatty() else 2

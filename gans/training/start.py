@@ -48,6 +48,8 @@ def train(
     preset: str | None = None,
     implied: Mapping[str, Any] | None = None,
     measure: Callable[[Any, dict, tuple], dict[str, float]] | None = None,
+    watch: Callable[[RunFolder, dict, str, Any], Callable[[Any, int], dict[str, float]]]
+    | None = None,
 ):
     """Trains a GAN, and goes on where the run folder's last checkpoint is.
 
@@ -67,6 +69,7 @@ def train(
             those that were given.
         measure: of the GAN, the settings and the preview batch numbers by name, shown in
             TensorBoard with each picture.
+        watch: what `--evaluate_every` calls, see `gans.evaluation.monitor.watch`.
     """
     flags.check()
     settings = resolve(description, flags, constructor, data_settings, preset, implied or {})
@@ -102,6 +105,9 @@ def train(
     with run.locked(), command.usage_errors(DataError), data.naming_damage():
         run.begin(settings)
         run.check_data(data.fingerprint)
+        evaluate = None
+        if flags.evaluate_every:
+            evaluate = watch(run, settings, flags.extractor, gan)
         picture = loop.train(
             gan,
             data.batches,
@@ -119,6 +125,8 @@ def train(
             progress=progress and progress(),
             draw=data.draw,
             measure=measure and (lambda gan: measure(gan, settings, data.preview)),
+            evaluate=evaluate,
+            evaluate_every=flags.evaluate_every or 1,
         )
         finished = {name: getattr(gan, name) for name in networks}
         loop.save_networks(run, **{name: net for name, net in finished.items() if net is not None})

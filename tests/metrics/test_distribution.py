@@ -27,18 +27,18 @@ def sets():
 def test_each_measure_is_of_its_own_sets_with_their_counts(sets):
     real, fake = features(sets[0], range(0, 60, 2)), features(sets[1], range(0, 40, 2))
     fake = Features(fake.moments, fake.kept, fake.kept[:, :3], fake.indices, "")
-    found = measure(real, fake, seed=3)
+    found = measure(real, fake)
     assert tuple(found) == distribution.NAMES
 
     fd = found["fd"]
     assert fd.value == frechet_distance(Moments.of(sets[0].astype(np.float32)), fake.moments)
     assert (fd.facts, fd.deviation, fd.warning) == ({"n_real": 60, "n_fake": 40}, None, None)
 
-    kernel = kernel_distance(real.kept, fake.kept, seed=3)
+    kernel = kernel_distance(real.kept, fake.kept)
     assert (found["kd"].value, found["kd"].deviation) == (kernel.mean, kernel.deviation)
     assert found["kd"].facts == {"n_real": 30, "n_fake": 20, "subsets": 100, "subset_size": 20}
 
-    score = inception_score(fake.logits, seed=3)
+    score = inception_score(fake.logits)
     assert (found["is"].value, found["is"].deviation) == (score.mean, score.deviation)
     assert found["is"].facts["splits"] == 10
 
@@ -112,7 +112,7 @@ def test_real_pictures_are_measured_half_against_half(sets):
     found = measure_real(real)
     even, odd = features(sets[0][::2]), features(sets[0][1::2])
     expected = {name: part.value for name, part in measure(even, odd).items()}
-    score = inception_score(logits, seed=0)
+    score = inception_score(logits)
     expected |= {
         "is": score.mean,
         "class_entropy": score.marginal_entropy,

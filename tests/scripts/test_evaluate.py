@@ -44,7 +44,7 @@ def evaluate(run_script, copied, toy_bags, capsys):
     def run(*flags, data_dir=toy_bags):
         if data_dir:
             flags = (f"--data_dir={data_dir}", *flags)
-        status = run_script("evaluate", f"--run_dir={copied}", *flags)
+        status = run_script("evaluate", f"--run_dir={copied}", "--extractor=off", *flags)
         return status, *capsys.readouterr()
 
     return run

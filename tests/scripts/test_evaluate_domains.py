@@ -69,7 +69,7 @@ def begun(tmp_path):
 def evaluate(run_script, capsys):
     def run(folder, *flags):
         capsys.readouterr()
-        status = run_script("evaluate", f"--run_dir={folder}", *flags)
+        status = run_script("evaluate", f"--run_dir={folder}", "--extractor=off", *flags)
         out, err = capsys.readouterr()
         if status:
             return status, out, err
