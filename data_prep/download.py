@@ -1,11 +1,13 @@
-"""Downloads the public image-to-image data sets by name and unpacks them safely.
+"""Downloads the public image-to-image data sets by name and unpacks them safely; weights too.
 
     python data_prep/download.py --list
     python data_prep/download.py edges2handbags --out data
     python data_prep/download.py facades --archive facades.tar.gz      a copy at hand, no network
+    python data_prep/download.py inception --out data    the weights that FID and its like are by
 
 The pairs of pix2pix arrive as data/NAME/{train,val}, one image with input and output side by side;
-the unpaired sets of CycleGAN as data/NAME/{trainA,trainB,testA,testB}. The command given again
+the unpaired sets of CycleGAN as data/NAME/{trainA,trainB,testA,testB}; weights stay the one file
+that they are published as, which gans/metrics/ reads without running it. The command given again
 resumes a download that was cut off and says so when there is nothing left to do. It takes as long
 as the line needs for the size that --list shows, then minutes at most for unpacking.
 
@@ -21,6 +23,11 @@ Sources:
 - sha256 and size of the zips: tensorflow_datasets/url_checksums/cycle_gan.txt of
   tensorflow/datasets. No sha256 of the pix2pix archives is published; their sizes are the server's
   listing and Content-Length, quoted in public notebooks;
+- weights: mseitzer/pytorch-fid:src/pytorch_fid/inception.py and toshas/torch-fidelity:
+  torch_fidelity/feature_extractor_inceptionv3.py (the same file under two names, which bear the
+  first 8 digits of its sha256), TTUR:fid.py (the frozen graph). The whole sha256 of the first is in
+  the reports of several projects that used it; none of the graph is known, and its size is what
+  TensorFlow's classify_image.py prints;
 - Cityscapes: withheld by the authors of both projects "due to license issue" (the same scripts).
 """
 
@@ -28,6 +35,7 @@ import difflib
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,6 +43,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from data_prep import transfer, unpack
+from data_prep.transfer import Form
 from gans.training import cli
 
 _HOST = "efrosgans.eecs.berkeley.edu"
@@ -136,6 +145,53 @@ DATASETS = {
 }
 
 
+@dataclass(frozen=True)
+class Weights:
+    """One published file of weights, which stays as it is.
+
+    Attributes:
+        file: Name that it gets.
+        urls: Addresses in the order in which they are tried.
+        size: Bytes.
+        about: What it is.
+        sha256: Published checksum, 64 hex digits, or None.
+        form: By what it is told from something else.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    size: int
+    about: str
+    sha256: str | None
+    form: Form
+
+
+_RELEASES = (
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception",
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception",
+)
+_GRAPH = "download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
+WEIGHTS = {
+    "inception": Weights(
+        "pt_inception-2015-12-05-6726825d.pth",
+        tuple(f"{release}-2015-12-05-6726825d.pth" for release in _RELEASES),
+        95_628_359,
+        "Inception of 2015, for FID, IS, KID",
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        # A zip archive, or a pickle of PyTorch before 1.6.
+        Form("PyTorch checkpoint", (b"PK\3\4", b"\x80\2\x8a\n")),
+    ),
+    "inception_graph": Weights(
+        "inception-2015-12-05.tgz",
+        (f"https://{_GRAPH}", f"https://storage.googleapis.com/{_GRAPH}"),
+        88_931_400,
+        "the same as TensorFlow 1's frozen graph",
+        None,
+        Form(".tgz", (b"\x1f\x8b",)),
+    ),
+}
+
+
 def _check_arguments(
     name: str,
     out: Path,
@@ -144,16 +200,18 @@ def _check_arguments(
     sha256: str | None,
     timeout: float,
     retries: int,
-) -> Dataset:
-    """Returns the set of that name, or raises UsageError."""
-    if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, n=1)
+) -> Dataset | Weights:
+    """Returns what has that name, or raises UsageError."""
+    known = DATASETS | WEIGHTS
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise cli.UsageError(f"expected a name that --list shows. Received: {name!r}{hint}")
     if archive and url:
         raise cli.UsageError("expected --archive or --url. Received: both")
     if archive and not Path(archive).is_file():
-        raise cli.UsageError(f"--archive expects a .tar.gz or .zip file. Received: {archive!r}")
+        wanted = known[name].form.name if name in WEIGHTS else transfer.ARCHIVE.name
+        raise cli.UsageError(f"--archive expects a {wanted} file. Received: {archive!r}")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
         raise cli.UsageError(f"--url expects an http or https address. Received: {url!r}")
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
@@ -165,10 +223,9 @@ def _check_arguments(
         )
     if out.exists() and not out.is_dir():
         raise cli.UsageError(f"--out expects a folder. Received: {str(out)!r}, which is a file")
-    dataset = DATASETS[name]
-    if dataset.withheld and not (archive or url):
-        raise cli.UsageError(f"{name} cannot be downloaded: {dataset.withheld}")
-    return dataset
+    if name in DATASETS and DATASETS[name].withheld and not (archive or url):
+        raise cli.UsageError(f"{name} cannot be downloaded: {DATASETS[name].withheld}")
+    return known[name]
 
 
 def _existing(destination: Path, sha256: str | None) -> dict[str, int]:
@@ -192,8 +249,8 @@ def _existing(destination: Path, sha256: str | None) -> dict[str, int]:
     return counts
 
 
-def _checksum(dataset: Dataset, sha256: str | None, record: Path) -> transfer.Checksum:
-    """Returns what the archive must be: as the user says, as published, or as it was first."""
+def _checksum(dataset: Dataset | Weights, sha256: str | None, record: Path) -> transfer.Checksum:
+    """Returns what the file must be: as the user says, as published, or as it was first."""
     if sha256:
         return transfer.Checksum(sha256, "--sha256")
     if dataset.sha256:
@@ -217,7 +274,7 @@ def download(
     """Downloads and unpacks one set, unless it is there; see `main` for the arguments.
 
     Returns:
-        The folder of the set, `out/name`.
+        The folder of the set, `out/name`, or the file of weights, below `out`.
 
     Raises:
         gans.training.cli.UsageError: A wrong argument, or a folder in the way; nothing was done.
@@ -227,6 +284,8 @@ def download(
     out = Path(out)
     dataset = _check_arguments(name, out, archive, url, sha256, timeout, retries)
     sha256 = sha256.lower() if sha256 else None
+    if isinstance(dataset, Weights):
+        return _download_weights(dataset, out, archive, url, sha256, timeout, retries)
     destination = out / name
     if os.path.lexists(destination):
         _report(destination, _existing(destination, sha256), "is complete")
@@ -258,12 +317,61 @@ def download(
                 ) from error
             partial.clear()
     if checksum.expected is None:
-        record.write_text(f"{digest}  {file}\n", encoding="utf-8")
-        print(
-            f"No sha256 of {name} is published: {digest} is noted in {record}, and a later "
-            "download that differs will be refused."
-        )
+        _note(record, name, digest)
     _report(destination, counts, "is ready")
+    return destination
+
+
+def _note(record: Path, name: str, digest: str) -> None:
+    record.write_text(f"{digest}  {record.stem}\n", encoding="utf-8")
+    print(
+        f"No sha256 of {name} is published: {digest} is noted in {record}, and a later "
+        "download that differs will be refused."
+    )
+
+
+def _download_weights(
+    weights: Weights,
+    out: Path,
+    archive: str | None,
+    url: str | None,
+    sha256: str | None,
+    timeout: float,
+    retries: int,
+) -> Path:
+    """Downloads one file of weights, or copies it; see `download`."""
+    destination, record = out / weights.file, out / f"{weights.file}.sha256"
+    checksum = _checksum(weights, sha256, record)
+    if os.path.lexists(destination):
+        if checksum.expected is None or not destination.is_file():
+            raise cli.UsageError(
+                f"{destination} exists, is no download of this command and is left alone: "
+                "move it away or give another --out"
+            )
+        checksum.verify(destination)
+        print(f"{destination} is complete")
+        return destination
+
+    out.mkdir(parents=True, exist_ok=True)
+    if archive:
+        digest = checksum.verify(Path(archive))
+        transfer.require_space(out, os.path.getsize(archive), 0, weights.form)
+        temporary = out / f".{weights.file}.{os.getpid()}"
+        try:
+            shutil.copyfile(archive, temporary)
+            os.rename(temporary, destination)
+        finally:
+            temporary.unlink(missing_ok=True)
+    else:
+        with transfer.open_partial(out / f"{weights.file}.part", weights.form) as partial:
+            if not url:
+                transfer.require_space(out, weights.size, partial.size, weights.form)
+            urls = [url] if url else weights.urls
+            digest = transfer.fetch(urls, partial, checksum, timeout, retries)
+        partial.rename(destination)
+    if checksum.expected is None:
+        _note(record, weights.file, digest)
+    print(f"{destination} is ready: {destination.stat().st_size:,} bytes")
     return destination
 
 
@@ -282,6 +390,9 @@ def _print_list() -> None:
         size = "withheld" if dataset.withheld else tqdm.format_sizeof(dataset.size, "B")
         known = "sha256" if dataset.sha256 else "-"
         print(f"{name:24}{layout:10}{size:>9}  {known:8}{dataset.about}")
+    for name, weights in WEIGHTS.items():
+        size, known = tqdm.format_sizeof(weights.size, "B"), "sha256" if weights.sha256 else "-"
+        print(f"{name:24}{'weights':10}{size:>9}  {known:8}{weights.about}")
 
 
 def main(
@@ -294,12 +405,12 @@ def main(
     retries: int = 5,
     list: bool = False,
 ) -> None:
-    """Downloads a public image-to-image data set by name and unpacks it safely.
+    """Downloads a public image-to-image data set by name and unpacks it safely, or weights.
 
     Args:
-        name: Name of the set; --list shows them.
-        out: Folder below which the set becomes a folder of its name.
-        archive: Copy of the archive at hand, to unpack without network. It is only read.
+        name: Name of the set or of the weights; --list shows them.
+        out: Folder below which the set becomes a folder of its name, and weights a file.
+        archive: Copy of the archive or weights at hand, to use without network. It is only read.
         url: Address of a mirror of your own, in place of the authors' server.
         sha256: Checksum that the archive must have, 64 hex digits. Default: the published one, or
             that of the first download.

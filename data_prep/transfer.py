@@ -34,11 +34,29 @@ try:
 except ImportError:  # Windows has no flock: two runs at once are not told from one another there.
     fcntl = None
 
-UNPACKED_PER_BYTE = 1.25  # JPEGs hardly shrink, and a file fills up its last disk block
 _CHUNK = 1 << 18
 _PROGRESS_BYTES = 1 << 20  # what counts as progress: an attempt that brings it is not held against
 _BACKOFF_SECONDS = 1.0  # the server; doubles with each failure in a row, to 30 at most
 _RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a file is that comes over the line.
+
+    Attributes:
+        name: For messages.
+        starts: First bytes by which it is told from the page of an error or a login.
+        unpacked_per_byte: Bytes of what it holds, each of which will be a file.
+    """
+
+    name: str
+    starts: tuple[bytes, ...]
+    unpacked_per_byte: float = 0.0
+
+
+UNPACKED_PER_BYTE = 1.25  # JPEGs hardly shrink, and a file fills up its last disk block
+ARCHIVE = Form(".tar.gz or .zip", (b"\x1f\x8b", b"PK"), UNPACKED_PER_BYTE)
 
 
 # What unpacking needs too.
@@ -91,19 +109,21 @@ def lock(descriptor: int) -> bool:
     return True
 
 
-def require_space(folder: Path, archive_bytes: int, present: int) -> None:
-    """Raises Failure unless the disk has room for the rest of an archive and for its contents.
+def require_space(folder: Path, file_bytes: int, present: int, form: Form = ARCHIVE) -> None:
+    """Raises Failure unless the disk has room for the rest of a file and for its contents.
 
     Args:
         folder: Existing folder on that disk.
-        archive_bytes: Size of the whole archive, 0 if unknown.
-        present: Bytes of the archive that are there already.
+        file_bytes: Size of the whole file, 0 if unknown.
+        present: Bytes of the file that are there already.
+        form: What the file is.
     """
-    needed = int(archive_bytes * (1 + UNPACKED_PER_BYTE)) - present
+    needed = int(file_bytes * (1 + form.unpacked_per_byte)) - present
     available = shutil.disk_usage(folder).free
     if needed > available:
         raise cli.Failure(
-            f"{folder}: about {needed:,} bytes are needed to download and unpack. "
+            f"{folder}: about {needed:,} bytes are needed to download"
+            f"{' and unpack' * (form.unpacked_per_byte > 0)}. "
             f"Received: {available:,} bytes available"
         )
 
@@ -116,12 +136,13 @@ class Partial:
 
     Attributes:
         path: Where the bytes are.
+        form: What they are the beginning of.
         total: Bytes of the whole archive as the server has it, None if unknown.
         validator: Strong ETag, else Last-Modified, of the file the bytes are from, or None.
     """
 
-    def __init__(self, path: Path, file: io.FileIO) -> None:
-        self.path, self._file = path, file
+    def __init__(self, path: Path, file: io.FileIO, form: Form) -> None:
+        self.path, self._file, self.form = path, file, form
         self._notes = path.with_name(path.name + ".json")
         self.total: int | None = None
         self.validator: str | None = None
@@ -161,6 +182,11 @@ class Partial:
         """Returns when the bytes are on the disk."""
         os.fsync(self._file.fileno())
 
+    def rename(self, destination: Path) -> None:
+        """Makes a whole file of the bytes, which are on the disk."""
+        os.rename(self.path, destination)
+        self._notes.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Forgets everything."""
         # Empty first: notes of the new file beside bytes of the old one would mix the two.
@@ -170,7 +196,7 @@ class Partial:
 
 
 @contextlib.contextmanager
-def open_partial(path: Path) -> Iterator[Partial]:
+def open_partial(path: Path, form: Form = ARCHIVE) -> Iterator[Partial]:
     """Opens or begins the download at `path`, NAME.part; an empty one is removed when left.
 
     Raises:
@@ -180,7 +206,7 @@ def open_partial(path: Path) -> Iterator[Partial]:
     with open(path, "a+b", buffering=0) as file:
         if not lock(file.fileno()):
             raise cli.Failure(f"{path}: another run is downloading to it")
-        partial = Partial(path, file)
+        partial = Partial(path, file, form)
         try:
             yield partial
         finally:
@@ -280,10 +306,10 @@ def _announced_whole(
     start, length = response.read(4), response.headers.get("Content-Length", "")
     if len(start) < 4:
         raise _Interrupted(f"the connection ended after {len(start)} bytes")
-    if not archive_kind(start):
+    if not start.startswith(partial.form.starts):
         # An old download is not given up for the page of an error or a login.
         kind = response.headers.get_content_type()
-        raise _Unusable(f"expected a .tar.gz or .zip. Received: {kind}, {start!r}")
+        raise _Unusable(f"expected a {partial.form.name}. Received: {kind}, {start!r}")
     partial.clear()
     return start, int(length) if length.isdecimal() else None
 
@@ -301,7 +327,7 @@ def _receive(url: str, partial: Partial, timeout: float) -> None:
                 start, total = b"", _announced_rest(response, validator, partial)
             else:
                 start, total = _announced_whole(response, partial)
-            require_space(partial.path.parent, total or 0, partial.size)
+            require_space(partial.path.parent, total or 0, partial.size, partial.form)
             partial.note(validator, total)
             partial.append(start)
             with progress(partial.path.stem, total, partial.size) as bar:

@@ -305,7 +305,7 @@ def test_command(site, bags, tmp_path, contents):
     listed = run("--list")
     assert listed.returncode == 0 and listed.stderr == ""
     shown = {line.split()[0] for line in listed.stdout.splitlines()}
-    assert shown == set(download.DATASETS) - {"bags"}
+    assert shown == (set(download.DATASETS) | set(download.WEIGHTS)) - {"bags"}
     nothing = run()
     assert (nothing.returncode, nothing.stderr) == (
         2,
@@ -317,3 +317,129 @@ def test_command(site, bags, tmp_path, contents):
     other = run("maps", f"--url={site.root}/none.zip", "--retries=0")
     assert other.returncode == 1
     assert other.stderr == f"error: download failed: {site.root}/none.zip: HTTP 404 Not Found\n"
+
+
+# Weights.
+
+
+@pytest.fixture
+def weights(monkeypatch, site):
+    """The weights "net", of unknown sha256, and "known", of a published one: their bytes."""
+    body = b"PK\3\4" + os.urandom(200_000)
+    form = transfer.Form("PyTorch checkpoint", (b"PK\3\4",))
+    for name, digest in (("net", None), ("known", hashlib.sha256(body).hexdigest())):
+        entry = download.Weights(
+            f"{name}.pth", site.mirrors(f"{name}.pth"), len(body), "", digest, form
+        )
+        monkeypatch.setitem(download.WEIGHTS, name, entry)
+        site.serve(f"{name}.pth", body)
+    return body
+
+
+def test_weights_stay_one_file(site, weights, tmp_path, capsys):
+    path = download.download("known", tmp_path / "data")
+    assert path == tmp_path / "data" / "known.pth" and path.read_bytes() == weights
+    assert os.listdir(path.parent) == ["known.pth"]
+    assert f"{path} is ready: 200,004 bytes" in capsys.readouterr().out
+    asked = len(site.requests)
+    assert download.download("known", tmp_path / "data") == path
+    assert len(site.requests) == asked == 1
+    assert f"{path} is complete" in capsys.readouterr().out
+
+
+def test_weights_of_unknown_sha256_are_noted(site, weights, tmp_path, capsys):
+    path = download.download("net", tmp_path)
+    digest = hashlib.sha256(weights).hexdigest()
+    assert (tmp_path / "net.pth.sha256").read_text() == f"{digest}  net.pth\n"
+    assert f"No sha256 of net.pth is published: {digest} is noted" in capsys.readouterr().out
+    download.download("net", tmp_path)
+    path.write_bytes(weights[:-1])
+    with pytest.raises(cli.Failure, match=r"net\.pth: expected sha256 .* \(noted in .*Received: "):
+        download.download("net", tmp_path)
+    path.rename(tmp_path / "away")
+    site.serve("net.pth", weights + b"\0", etag='"v2"')
+    with pytest.raises(cli.Failure, match=r"noted in .*net\.pth\.sha256; --sha256 accepts"):
+        download.download("net", tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["away", "net.pth.sha256"]
+
+
+def test_weights_are_resumed(site, weights, tmp_path):
+    site.act("/first/known.pth", {"cut": 90_000}, {"status": 404})
+    site.act("/second/known.pth", {"status": 404})
+    with pytest.raises(cli.Failure, match="download failed: "):
+        download.download("known", tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["known.pth.part", "known.pth.part.json"]
+    assert download.download("known", tmp_path).read_bytes() == weights
+    assert site.requests[-1] == ("/first/known.pth", "bytes=90000-")
+    assert os.listdir(tmp_path) == ["known.pth"]
+
+
+def test_weights_come_from_the_next_address(site, weights, tmp_path):
+    site.act("/first/known.pth", {"page": b"<html>log in</html>"})
+    assert download.download("known", tmp_path).read_bytes() == weights
+    site.serve("known.pth", weights[:-1] + b"?", mirrors=("first",))
+    (tmp_path / "known.pth").unlink()
+    assert download.download("known", tmp_path).read_bytes() == weights
+    assert [path for path, _ in site.requests] == ["/first/known.pth", "/second/known.pth"] * 2
+
+
+def test_a_page_is_no_checkpoint(site, weights, tmp_path):
+    for mirror in ("first", "second"):
+        site.act(f"/{mirror}/known.pth", {"page": b"<html>log in</html>"})
+    message = "expected a PyTorch checkpoint. Received: text/html, b'<htm'"
+    with pytest.raises(cli.Failure, match=message):
+        download.download("known", tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_weights_at_hand_need_no_network(site, weights, tmp_path):
+    copy = tmp_path / "copy.pth"
+    copy.write_bytes(weights)
+    path = download.download("known", tmp_path / "data", archive=str(copy))
+    assert path.read_bytes() == copy.read_bytes() == weights and site.requests == []
+    assert os.listdir(path.parent) == ["known.pth"]
+    copy.write_bytes(weights[1:])
+    with pytest.raises(cli.Failure, match=r"copy\.pth: expected sha256 .* \(published"):
+        download.download("known", tmp_path / "other", archive=str(copy))
+    assert os.listdir(tmp_path / "other") == []
+    with pytest.raises(cli.UsageError, match="expects a PyTorch checkpoint file. Received: 'none'"):
+        download.download("known", tmp_path / "other", archive="none")
+
+
+def test_what_lies_where_weights_would_go_is_left_alone(site, weights, tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"mine")
+    (tmp_path / "known.pth").mkdir()
+    for name in ("net", "known"):
+        with pytest.raises(cli.UsageError, match=f"{name}.pth exists, is no download of this"):
+            download.download(name, tmp_path)
+    assert site.requests == [] and (tmp_path / "net.pth").read_bytes() == b"mine"
+
+
+def test_space_for_weights_is_what_they_weigh(site, weights, tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": len(weights)})
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda folder: usage)
+    download.download("known", tmp_path)
+    usage.free -= 1
+    message = r"about 200,004 bytes are needed to download\. Received: 200,003 bytes available"
+    with pytest.raises(cli.Failure, match=message):
+        download.download("net", tmp_path)
+
+
+def test_table_of_weights():
+    checkpoint, graph = download.WEIGHTS["inception"], download.WEIGHTS["inception_graph"]
+    # The file's own name bears the first digits of its checksum, at both addresses.
+    for url in checkpoint.urls:
+        assert url.endswith(f"-{checkpoint.sha256[:8]}.pth")
+    assert re.fullmatch("[0-9a-f]{64}", checkpoint.sha256) and graph.sha256 is None
+    assert all(url.startswith("https://") for entry in (checkpoint, graph) for url in entry.urls)
+    assert graph.urls[0].endswith(graph.file)
+    with pytest.raises(cli.UsageError, match=r"'inceptoin'; did you mean 'inception'\?"):
+        download.download("inceptoin")
+
+
+def test_weights_are_found_by_what_reads_them(weights):
+    from gans.metrics import inception_weights as reader
+
+    names = [download.WEIGHTS[name].file for name in ("inception", "inception_graph")]
+    assert names == [reader.WEIGHTS, reader.GRAPH]
+    assert f"inception --out {reader.FOLDER}" in reader.COMMAND
