@@ -330,7 +330,7 @@ def _rgb(images: np.ndarray) -> np.ndarray:
 
 def _existing(path: str | Path | None, what: str) -> Path:
     if path is None or not Path(path).is_file():
-        raise WeightsError(f"expected {what}. Received: {path or 'no file'}, which is not there")
+        raise WeightsError(f"expected {what}. Received: {path or 'none'}, which is no file")
     return Path(path)
 
 

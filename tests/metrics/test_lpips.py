@@ -319,12 +319,18 @@ def test_missing_files_say_what_to_fetch(files, tmp_path):
         ("squeeze", r"squeezenet1_1-b8a52dc0\.pth"),
     ):
         heads = rf"lpips/weights/v0\.1/{net}\.pth of github\.com/richzhang/PerceptualSimilarity"
-        with pytest.raises(WeightsError, match=rf"expected {backbone} of torchvision .* no file"):
+        with pytest.raises(
+            WeightsError, match=rf"expected {backbone} of torchvision .* none, which"
+        ):
             load(None, net, files / f"heads_{net}.npz")
-        with pytest.raises(WeightsError, match=rf"{heads}. Received: no file, which is not there"):
+        with pytest.raises(WeightsError, match=rf"{heads}. Received: none, which is no"):
             load(files / f"{net}.npz", net)
-        with pytest.raises(WeightsError, match=rf"expected {backbone} .*/gone.pth, which is not"):
+        with pytest.raises(
+            WeightsError, match=rf"expected {backbone} .*/gone.pth, which is no file"
+        ):
             load(tmp_path / "gone.pth", net, files / f"heads_{net}.npz")
+        with pytest.raises(WeightsError, match=rf"expected {backbone} .*, which is no file"):
+            load(tmp_path, net, files / f"heads_{net}.npz")
     with pytest.raises(ValueError, match="net alex, vgg or squeeze. Received: 'resnet'"):
         load(files / "alex.npz", "resnet", files / "heads_alex.npz")
 

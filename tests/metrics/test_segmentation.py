@@ -98,9 +98,9 @@ def test_the_same_seed_gives_the_same_segmenter(trained):
     floats = images.astype(np.float32) / 127.5 - 1
     again = train(floats, labels, NAMES, scenes(40, 1), "scenes", epochs=4, seed=5)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
-    assert again.facts.pixel_accuracy == pytest.approx(trained.facts.pixel_accuracy, abs=2e-3)
-    held_out = scenes(8, 2)[0]
-    assert np.mean(again.predict(held_out) == trained.predict(held_out)) > 0.998
+    held_out = scenes(8, 2)[0] / np.float32(127.5) - 1
+    # Of other orders the logits differ by one half and more.
+    np.testing.assert_allclose(again.model(held_out), trained.model(held_out), atol=0.05)
 
 
 def test_another_seed_gives_other_weights():
