@@ -1,4 +1,5 @@
-"""Makes docs/gallery.md: what finished runs look like, each with the command that trained it.
+"""Makes docs/gallery.md and docs/results.md: what finished runs look like, and how they score, each
+with the command that trained it.
 
     python scripts/gallery.py
     python scripts/gallery.py --runs=runs --out=docs
@@ -8,6 +9,9 @@ picture is there. Of each: the command, with placeholders for folders; data, ste
 training; what `evaluate.py` measured last, if it did; and that picture, as `docs/gallery/NAME.jpg`
 of at most 60 kB. Of points also the film of the run, where it has less than 300 kB. The same runs
 give the same bytes; what an earlier page showed and this one does not is removed.
+
+`results.md` sets side by side what `evaluate.py` last measured of features: a table for each
+extractor, since only numbers by the same one can be compared.
 """
 
 import ast
@@ -32,6 +36,8 @@ from gans.training.run_folder import RunFolder, write_atomically
 
 QUALITY, LARGEST_PICTURE = 85, 60_000
 LARGEST_FILM = 300_000
+# Of features, by the names without the extractor's; FID and KID are fd and kd of Inception.
+COLUMNS = ("fd", "kd", "is", "precision", "density", "recall", "coverage", "spacing")
 HEAD = """# Gallery
 
 What runs of this library look like at their end, each with the command that trained it.
@@ -40,8 +46,19 @@ are those of the machine that trained, whatever else it did.
 """
 
 
+RESULTS = """# Results
+
+How finished runs of this library score, mean ± deviation between the seeds of their samples; of kd
+and is, where there is one seed, between subsets and splits. `python scripts/evaluate.py
+--run_dir=RUN --seeds=3` measured it, and `python scripts/gallery.py` made this page. A column is
+explained in `gans/metrics/distribution.py`; the row *real* is one half of the real images against
+the other. Numbers by different extractors, or of different counts, cannot be compared, and none of
+another extractor than Inception is an FID.
+"""
+
+
 def gallery(runs: str = "runs", out: str = "docs", debug: bool = False) -> None:
-    """Makes gallery.md and its pictures from finished runs.
+    """Makes gallery.md, its pictures, and results.md from finished runs.
 
     Args:
         runs: Folder below which the runs are.
@@ -81,6 +98,85 @@ def gallery(runs: str = "runs", out: str = "docs", debug: bool = False) -> None:
     for name in earlier - shown_by(page):
         (pictures / name).unlink(missing_ok=True)
     print(page)
+    if text := results(found, names):
+        write_atomically(folder / "results.md", text)
+        print(folder / "results.md")
+
+
+def results(found: list[tuple[RunFolder, dict[str, Any]]], names: list[str]) -> str | None:
+    """The page of scores; None where no run was evaluated by features."""
+    tables, commands = {}, []
+    for (run, settings), name in zip(found, names, strict=True):
+        title, _ = titles(gan_module(settings))
+        fingerprint = json.loads(run.data_file.read_text(encoding="utf-8"))
+        steps = settings["epochs"] * settings["steps_per_epoch"]
+        seconds = training_seconds(run.logs, steps)
+        lines = [line for line in newest(run.path / "evaluation.jsonl") if "extractor" in line]
+        of = {}
+        for line in lines:
+            by = line["extractor"], line["extractor_sha256"], line["resize"]
+            of.setdefault((by, line.get("direction")), {})[bare(line)] = line
+        for (by, way), row in of.items():
+            heading = f"[{title}](gallery.md), {name}" + (f", {way}" if way else "")
+            tables.setdefault(by, []).append((heading, seconds, row))
+        if lines:
+            command_line = training_command(settings, count_images(settings, fingerprint))
+            commands += [f"{name}, on {data_name(settings)}:", "", f"    {command_line}", ""]
+    parts = [RESULTS]
+    for (extractor, digest, resize), rows in tables.items():
+        accuracy = next(iter(rows[0][2].values())).get("extractor_accuracy")
+        right = "" if accuracy is None else f", right for {accuracy:.1%} of held-out images"
+        parts += [
+            f"## By {extractor}",
+            "",
+            f"Weights {digest[:16]}, resize {resize}{right}.",
+            "",
+            *score_table(rows),
+            "",
+        ]
+    return "\n".join([*parts, "## Commands", "", *commands]) if tables else None
+
+
+def score_table(rows: list[tuple[str, float | None, dict[str, dict]]]) -> list[str]:
+    """Of one extractor: a row for each run, and what real images get."""
+    columns = [name for name in COLUMNS if any(name in row for _, _, row in rows)]
+    table = [
+        f"| | seconds | real, samples | {' | '.join(columns)} |",
+        "|---|" + "---|" * (2 + len(columns)),
+    ]
+    for heading, seconds, row in rows:
+        line = next(iter(row.values()))
+        cells = [
+            show(row[name]["value"], row[name].get("deviation")) if name in row else "-"
+            for name in columns
+        ]
+        time = "-" if seconds is None else f"{seconds:.0f}"
+        counts = f"{line['n_real']} {line['split'] or ''}, {line['n_fake']}".replace(" ,", ",")
+        table.append(f"| {heading} | {time} | {counts} | {' | '.join(cells)} |")
+    for reals in dict.fromkeys(
+        tuple(row[name]["reference"] if name in row else None for name in columns)
+        for _, _, row in rows
+    ):
+        if any(value is not None for value in reals):
+            cells = ["-" if value is None else show(value) for value in reals]
+            table.append(f"| *real* | | | {' | '.join(cells)} |")
+    return table
+
+
+def bare(line: dict[str, Any]) -> str:
+    """The name of a measure of features without that of its extractor."""
+    usual = {"fid": "fd", "kid": "kd", "inception_score": "is"}
+    return usual.get(line["metric"], line["metric"].removesuffix(f"_{line['extractor']}"))
+
+
+def newest(path: Path) -> list[dict[str, Any]]:
+    """What was measured of the last step that was; of a metric measured twice, the last time."""
+    if not path.is_file():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    last = max(line["step"] for line in lines)
+    kept = {(line["metric"], line.get("direction")): line for line in lines if line["step"] == last}
+    return list(kept.values())
 
 
 def name_of(run: RunFolder, root: Path) -> str:
@@ -176,23 +272,16 @@ def describe_seconds(seconds: float) -> str:
 
 
 def measured(path: Path) -> list[str]:
-    """A table of what was measured of the last step that was; of a metric measured twice, the last
-    time. Nothing where nothing was.
-    """
-    if not path.is_file():
-        return []
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    last = max(line["step"] for line in lines)
-    rows = {}
-    for line in lines:
-        if line["step"] == last:
-            way = f" ({line['direction']})" if line.get("direction") else ""
-            reference = ""
-            if line["reference"] is not None:
-                reference = f"{show(line['reference'])} ({line['reference_is']})"
-            rows[line["metric"] + way] = f"| {line['metric']}{way} | {show(line['value'])} | "
-            rows[line["metric"] + way] += f"{reference} |"
-    return ["| measure | value | for reference |", "|---|---|---|", *rows.values(), ""]
+    """A table of what was measured last, as `newest` says. Nothing where nothing was."""
+    rows = []
+    for line in newest(path):
+        way = f" ({line['direction']})" if line.get("direction") else ""
+        reference = ""
+        if line["reference"] is not None:
+            reference = f"{show(line['reference'])} ({line['reference_is']})"
+        value = show(line["value"], line.get("deviation"))
+        rows.append(f"| {line['metric']}{way} | {value} | {reference} |")
+    return ["| measure | value | for reference |", "|---|---|---|", *rows, ""] if rows else []
 
 
 def save_jpeg(picture: Path, out: Path):

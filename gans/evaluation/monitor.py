@@ -60,6 +60,8 @@ def watch(run: RunFolder, settings: dict[str, Any], extractor: str, gan: Any) ->
             {
                 "metric": metric_name(name, judge),
                 "value": measured.value,
+                "reference": None,
+                "reference_is": "real",
                 "step": step,
                 **measured.facts,
                 "split": real.split,

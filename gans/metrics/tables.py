@@ -57,10 +57,12 @@ def markdown_table(values: Values, measures: Measures, reference: Mapping[str, f
 
 
 def show(mean: float, deviation: float | None = None) -> str:
-    """`12.3 ± 0.4`: three digits of the mean where it is 1 or more, else three places; the
-    deviation to the same place.
+    """`12.3 ± 0.4`: three digits of the mean where it is 1 or more, else three places, and five of
+    what is less than 0.01 and not 0; the deviation to the same place.
     """
     places = 0 if abs(mean) >= 100 else 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
+    if 0 < abs(mean) < 0.01:
+        places = 5
     text = f"{mean:.{places}f}"
     return text if deviation is None else f"{text} ± {deviation:.{places}f}"
 

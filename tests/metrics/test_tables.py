@@ -40,6 +40,7 @@ def test_one_number_has_no_deviation():
         ((123.45, 6.7), "123 ± 7"),
         ((-12.345, 2), "-12.3 ± 2.0"),
         ((0.0, 0.0), "0.000 ± 0.000"),
+        ((0.0012345, 0.00006), "0.00123 ± 0.00006"),
     ],
 )
 def test_numbers_are_shown_with_three_digits(numbers, text):

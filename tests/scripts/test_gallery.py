@@ -180,3 +180,58 @@ def test_a_folder_without_runs_is_refused(failure, tmp_path, kind):
 def test_two_runs_of_one_name_are_refused(failure, copied):
     shutil.copytree(copied / "ring", copied / "b-bicycle")
     assert failure(copied) == "expected runs of different names. Received: two of b-bicycle"
+
+
+def of_features(metric, value, **others):
+    """A line of `evaluation.jsonl` by features."""
+    return {
+        "metric": metric,
+        "value": value,
+        "deviation": None,
+        "reference": 1.5,
+        "reference_is": "real",
+        "n_real": 1000,
+        "n_fake": 500,
+        "split": "train",
+        "extractor": "toy",
+        "extractor_sha256": "ab" * 32,
+        "extractor_accuracy": 0.914,
+        "resize": "none",
+        "step": 9,
+        **others,
+    }
+
+
+def test_scores_are_set_side_by_side_for_each_extractor(gallery, copied, tmp_path):
+    inception = {"extractor": "inception", "extractor_sha256": "cd" * 32, "resize": "tf1"}
+    del (line := of_features("fid", 30.0, **inception))["extractor_accuracy"]
+    lines = [
+        of_features("fd_toy", 99.0),  # Measured again below.
+        of_features("fd_toy", 12.345, deviation=0.5),
+        of_features("kd_toy", 0.0012345, deviation=0.0001, reference=0.0),
+        {"metric": "diversity", "value": 0.2, "reference": None, "reference_is": "", "step": 9},
+        line,
+    ]
+    path = copied / "b" / "bicycle" / "evaluation.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    gallery(copied)
+    text = (tmp_path / "docs" / "results.md").read_text()
+    assert "## By toy\n\nWeights abababababababab, resize none, right for 91.4% of held-out" in text
+    table = text.partition("## By toy")[2].partition("## By")[0].splitlines()
+    assert table[4] == "| | seconds | real, samples | fd | kd |"
+    heading, seconds, counts, *scores = table[6].strip("| ").split(" | ")
+    assert heading == "[BicycleGAN](gallery.md), b-bicycle"
+    assert float(seconds) >= 0
+    assert [counts, *scores] == ["1000 train, 500", "12.3 ± 0.5", "0.00123 ± 0.00010"]
+    assert table[7] == "| *real* | | | 1.50 | 0.000 |"
+    of_inception = text.partition("## By inception")[2]
+    assert "Weights cdcdcdcdcdcdcdcd, resize tf1.\n" in of_inception
+    assert "| 1000 train, 500 | 30.0 |" in of_inception
+    assert "b-bicycle, on images of your own:\n\n    python scripts/train_bicyclegan.py" in text
+    assert "ring" not in text and "diversity" not in text.partition("## By")[2]
+    assert str(tmp_path) not in text
+
+
+def test_without_scores_there_is_no_page_of_them(gallery, runs, tmp_path):
+    gallery(runs)
+    assert not (tmp_path / "docs" / "results.md").exists()
