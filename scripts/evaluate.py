@@ -8,8 +8,9 @@
 
 Prints a line per metric, with what it is for real photos or by chance, adds it with all that
 decides it to `evaluation.jsonl` in the run folder, and writes `evaluation.md`. What fits the GAN
-and the data is measured: `gans/metrics/translation.py`, `gans/metrics/generation.py` and, of the
-features of the images, `gans/metrics/distribution.py` say what there is.
+and the data is measured: `gans/metrics/translation.py` and `generation.py` say what there is of
+single images, `distribution.py` beside them of features, and `gans/evaluation/of_paintings.py` of
+painted photos.
 
 fid, kid and inception_score are by the Inception network, whose weights
 `python data_prep/download.py inception` gets, or --weights names. Where nothing is said, features
@@ -25,11 +26,13 @@ Takes a minute or two on 2 cores at 64x64, a classifier of MNIST two minutes, on
 from pathlib import Path
 from typing import Any
 
-from gans.evaluation import judges, of_runs, pictures, report
-from gans.evaluation.of_runs import Request
+from data_prep import toy_labels
+from gans.evaluation import judges, of_noise, of_paintings, of_translation, pictures, report
+from gans.evaluation.request import Request, evaluate_folders
 from gans.metrics import distribution, generation, translation
 from gans.metrics.extractors import INCEPTION
 from gans.metrics.inception import Resize, find
+from gans.metrics.lpips import Net
 from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
 from gans.training import cli, command
@@ -50,6 +53,9 @@ def evaluate(
     extractor: str | None = None,
     weights: str | None = None,
     resize: Resize = "tf1",
+    lpips: str | None = None,
+    lpips_net: Net = "alex",
+    lpips_heads: str | None = None,
     num_real: int | None = None,
     num_fake: int | None = None,
     seeds: int = 1,
@@ -81,6 +87,11 @@ def evaluate(
             graph of 2015. Default: where data_prep/download.py puts it.
         resize: Of Inception, how images become 299 wide: tf1 as the first FID, pytorch as
             pytorch-fid, clean as clean-fid.
+        lpips: Of a GAN that translates: file of the network by which LPIPS measures the diversity
+            of samples, e.g. alexnet-owt-7be5be79.pth of torchvision. Default: a distance of the
+            features of a classifier, which is no LPIPS.
+        lpips_net: Which network that is.
+        lpips_heads: File of its linear heads, lpips/weights/v0.1/alex.pth of PerceptualSimilarity.
         num_real: The most real images that features are taken of. Default: all.
         num_fake: How many images a GAN makes. Default: of a GAN that begins with noise 26000 of
             stacked MNIST, 2500 points, 10000 else; one for each source of a GAN that translates.
@@ -118,6 +129,7 @@ def evaluate(
     if fake:
         for_runs = {"data_dir": data_dir, "data_dir_b": data_dir_b, "direction": direction}
         for_runs |= {"sketches": sketches, "samples": samples, "classifier": classifier}
+        for_runs |= {"lpips": lpips, "lpips_heads": lpips_heads}
         for name, value in (for_runs | {"split": split}).items():
             if value is not None:
                 raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
@@ -130,17 +142,17 @@ def evaluate(
         settings = RunFolder(run_dir).read_config()
         from_noise = generates(gan_module(settings))
         table = generation.METRICS if from_noise else translation.METRICS
-    own, features, by_inception = parse(metrics, table)
+    translates = table is translation.METRICS
+    own, features, paintings, by_inception = parse(metrics, table, translates)
     if by_inception and extractor not in (None, INCEPTION):
         raise cli.UsageError(
             f"--metrics={by_inception} is by Inception. Received: --extractor={extractor}"
         )
     if extractor == NO_EXTRACTOR:
-        if fake or (metrics is not None and features):
-            raise cli.UsageError(
-                f"--metrics: {features[0]} needs features. Received: --extractor=off"
-            )
-        features = ()
+        if fake or (metrics is not None and (features or paintings)):
+            name = (features or paintings)[0]
+            raise cli.UsageError(f"--metrics: {name} needs networks. Received: --extractor=off")
+        features = paintings = ()
     chosen = extractor or (INCEPTION if by_inception or weights or fake else judges.OWN)
     if chosen == INCEPTION and features:
         with command.usage_errors(WeightsError):
@@ -150,6 +162,7 @@ def evaluate(
     request = Request(
         own=own,
         features=features,
+        paintings=paintings,
         asked=metrics is not None,
         extractor=chosen,
         weights=weights,
@@ -160,10 +173,12 @@ def evaluate(
         num_fake=num_fake,
         seeds=tuple(range(seed, seed + seeds)),
         cache_dir=Path(cache_dir) if cache_dir else beside / "references",
+        lpips=(lpips, lpips_net, lpips_heads) if lpips else None,
+        label_maps=of_paintings.LabelMaps(toy_labels.CLASSES, toy_labels.read_labels),
         debug=debug,
     )
     if fake:
-        lines, sentences = of_runs.evaluate_folders(request, fake, output and Path(output))
+        lines, sentences = evaluate_folders(request, fake, output and Path(output))
         if output:
             report.save(Path(output), lines, sentences)
         return
@@ -171,10 +186,10 @@ def evaluate(
 
     def at(step: int | None) -> tuple[list[dict], list[str]]:
         if from_noise:
-            return of_runs.evaluate_generation(
+            return of_noise.evaluate_generation(
                 request, run_dir, step, settings, data_dir, classifier, folder
             )
-        return of_runs.evaluate_translation(
+        return of_translation.evaluate_translation(
             request,
             run_dir,
             step,
@@ -187,7 +202,9 @@ def evaluate(
 
     if from_noise:
         of_others = {"data_dir_b": data_dir_b, "direction": direction}
-        _refuse("translates", settings, **of_others, sketches=sketches, samples=samples)
+        of_others |= {"sketches": sketches, "samples": samples}
+        of_others |= {"lpips": lpips, "lpips_heads": lpips_heads}
+        _refuse("translates", settings, **of_others)
     else:
         _refuse("begins with noise", settings, classifier=classifier)
     if not all_checkpoints:
@@ -210,21 +227,23 @@ def evaluate(
 
 
 def parse(
-    asked: tuple[str, ...] | None, table: dict[str, Any]
-) -> tuple[tuple[str, ...] | None, tuple[str, ...], str | None]:
-    """The metrics of the GAN's kind (None: all), those of features, and the first that only
-    Inception has.
+    asked: tuple[str, ...] | None, table: dict[str, Any], translates: bool
+) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[str, ...], str | None]:
+    """The metrics of the GAN's kind (None: all), those of features, those of painted photos, and
+    the first that only Inception has.
 
     A name may have the extractor's behind it, as in the results: fd_toy. Raises `UsageError` for
     a name that is none.
     """
     if asked is None:
-        return None, distribution.NAMES, None
-    own, features, by_inception = [], [], None
+        return None, distribution.NAMES, of_paintings.NAMES * translates, None
+    own, features, paintings, by_inception = [], [], [], None
     for name in asked:
         plain = name if name in distribution.NAMES else name.partition("_")[0]
         if name in table:
             own.append(name)
+        elif translates and name in of_paintings.NAMES:
+            paintings.append(name)
         elif name in distribution.GROUPS:
             features += distribution.GROUPS[name]
         elif name in BY_INCEPTION:
@@ -233,9 +252,15 @@ def parse(
         elif plain in distribution.NAMES:
             features.append(plain)
         else:
-            known = [*table, *BY_INCEPTION, *distribution.NAMES, *distribution.GROUPS]
+            known = [
+                *table,
+                *of_paintings.NAMES * translates,
+                *BY_INCEPTION,
+                *distribution.NAMES,
+                *distribution.GROUPS,
+            ]
             raise cli.UsageError(f"--metrics expects some of {', '.join(known)}. Received: {name}")
-    return tuple(own), tuple(dict.fromkeys(features)), by_inception
+    return tuple(own), tuple(dict.fromkeys(features)), tuple(paintings), by_inception
 
 
 def _refuse(kind: str, settings: dict[str, Any], **flags: Any):

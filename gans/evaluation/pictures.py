@@ -28,11 +28,13 @@ class Pictures:
         count: how many there are.
         batches: makes an iterator over them in their order, uint8 `(n, height, width, channels)`.
         split: train, val, or None where that is not known.
+        names: of the files, in the order of the pictures; None of what has none.
     """
 
     count: int
     batches: Callable[[], Iterator[np.ndarray]]
     split: Split | None = None
+    names: tuple[str, ...] | None = None
 
     def take(self, indices: Iterable[int]) -> list[np.ndarray]:
         """Single pictures `(height, width, channels)` by their places in the order."""
@@ -145,7 +147,9 @@ def _of_source(source, place: int, size: int, channels: int, split, limit) -> Pi
             grey = channels != image.shape[-1]
             yield to_uint8(normalize(image, channels)) if grey else image
 
-    return Pictures(count, lambda: batched(images(), BATCH), split)
+    # What is read in one go comes in an order of its own.
+    names = tuple(source.names[index] for index in indices) if source.random_access else None
+    return Pictures(count, lambda: batched(images(), BATCH), split, names)
 
 
 def generated(make: Callable[[slice], np.ndarray], count: int) -> Pictures:

@@ -296,7 +296,7 @@ def test_the_same_folder_twice_is_at_distance_0(folders, judge, evaluate, tmp_pa
         (["--fake=b", "--real=a", "--weights=w", "--extractor=c"], "--weights is for Inception"),
         (["--fake=b", "--real=a"], "data_prep/download.py inception"),
         (["--fake=b", "--real=a", "--metrics=fid", "--weights=none.pth"], "none.pth"),
-        (["--fake=b", "--real=a", "--metrics=fd", "--extractor=off"], "fd needs features"),
+        (["--fake=b", "--real=a", "--metrics=fd", "--extractor=off"], "fd needs networks"),
     ],
 )
 def test_a_wrong_line_is_one_line(evaluate, monkeypatch, tmp_path, flags, message):
