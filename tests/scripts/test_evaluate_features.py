@@ -3,6 +3,7 @@ numbers must be right, not good.
 """
 
 import json
+import shutil
 import warnings
 
 import numpy as np
@@ -353,6 +354,24 @@ def test_a_gan_that_translates_is_measured_by_what_it_paints(trained, evaluate, 
     fd, spacing = lines_of(folder)
     assert (fd["metric"], fd["n_real"], fd["n_fake"]) == ("fd_toy", 12, 30)
     assert spacing["n_fake"] == 12
+    # Of paintings: samples of one sketch, and whether their parts are where they should be.
+    copied = shutil.copytree(trained, tmp_path / "runs" / "run")
+    given = (f"--run_dir={copied}", *given[1:])
+    counts = ("--sketches=4", "--samples=3")
+    assert evaluate(*given, "--metrics=perceptual,label_scores", *counts)[0] == 0
+    lines = {line["metric"]: line for line in lines_of(folder)[2:]}
+    assert list(lines) == [
+        "diversity_pd_toy",
+        "ratio_pd_toy",
+        "seg_pixel_accuracy",
+        "seg_class_accuracy",
+        "seg_class_iou",
+    ]
+    assert lines["diversity_pd_toy"]["pairs"] == 8
+    assert lines["ratio_pd_toy"]["value"] == pytest.approx(
+        lines["diversity_pd_toy"]["value"] / lines["diversity_pd_toy"]["reference"]
+    )
+    assert (tmp_path / "runs" / "segmenter_bags").is_dir()
     # Classes that do not exclude each other have no score.
     status, _, err = evaluate(*given, "--metrics=is")
     assert status == 2
