@@ -77,6 +77,7 @@ KINDS = {
 }
 _CALLS = (
     "collections.OrderedDict",
+    "torch._utils._rebuild_tensor",  # Before PyTorch 0.4.
     "torch._utils._rebuild_tensor_v2",
     "torch._utils._rebuild_parameter",
 )
@@ -201,8 +202,7 @@ def _reduce(stack: list, _: Any) -> None:
     if name not in _CALLS or type(arguments) is not tuple:
         raise WeightsError(f"expected tensors only. Received: a call of {show(function)}; not run")
     if name == "collections.OrderedDict":
-        require(not arguments, "an empty OrderedDict()", "one with arguments")
-        stack.append(_Ordered())
+        stack.append(_ordered(*arguments))
     elif name == "torch._utils._rebuild_parameter":
         require(
             len(arguments) == 3 and isinstance(arguments[0], Tensor),
@@ -212,6 +212,20 @@ def _reduce(stack: list, _: Any) -> None:
         stack.append(arguments[0])
     else:
         stack.append(_tensor(*arguments))
+
+
+def _ordered(pairs: Any = (), *rest: Any) -> _Ordered:
+    """Empty; or with a list of lists of name and value, as Python 2 wrote it, by which the
+    published heads of LPIPS are.
+    """
+    good = not rest and (pairs == () or (type(pairs) is list and pairs))
+    if not good or not all(type(pair) is list and len(pair) == 2 for pair in pairs):
+        raise WeightsError("expected an OrderedDict() of pairs. Received: one with arguments")
+    found = _Ordered()
+    for name, value in pairs:
+        require(isinstance(name, str), "names as keys", show(name))
+        found[name] = value
+    return found
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:

@@ -10,10 +10,13 @@ from checkpoints import (
     NUMBERS,
     ORDERED,
     archive,
+    call,
     checkpoint,
     dict_of,
     legacy,
+    list_of,
     machine,
+    name,
     number,
     of_tensor,
     one,
@@ -341,3 +344,33 @@ def test_claims_are_checked_before_anything_is_allocated(file):
         assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_the_form_of_python_2(file):
+    """All items of the dict given to it at once, as lists, and short texts: the heads of LPIPS."""
+
+    def short(value):
+        return b"U" + bytes([len(value)]) + value.encode()
+
+    def pair(key, value):
+        return list_of(short(key), value)
+
+    arrays = {"lin0": np.arange(6, dtype=np.float32).reshape(2, 3), "lin1": np.ones(4, np.float32)}
+    for function in ("_rebuild_tensor_v2", "_rebuild_tensor"):
+        values = []
+        for key, array in enumerate(arrays.values()):
+            value = whole(array, str(key), b"N")
+            if function == "_rebuild_tensor":
+                value = value.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor")
+                value = value.replace(b"\x89" + ORDERED, b"")
+            values.append(value)
+        items = [pair(*item) for item in zip(arrays, values, strict=True)]
+        data = MAGIC + machine()
+        data += pickled(call(name("collections", "OrderedDict"), list_of(*items)))
+        data += pickled(list_of(text("0"), text("1")))
+        for array in arrays.values():
+            data += struct.pack("<q", array.size) + array.tobytes()
+        found = read(file(data))
+        assert list(found) == list(arrays)
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(found[key], array)
