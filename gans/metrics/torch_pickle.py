@@ -225,6 +225,9 @@ def _ordered(pairs: Any = (), *rest: Any) -> _Ordered:
     for name, value in pairs:
         require(isinstance(name, str), "names as keys", show(name))
         found[name] = value
+    if pairs:
+        # Once only: a list that is recalled would be copied as often as a pickle likes.
+        pairs.clear()
     return found
 
 

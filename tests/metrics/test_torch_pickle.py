@@ -177,6 +177,19 @@ def test_what_is_recalled_is_not_multiplied(file):
     assert "expected names as keys. Received: a tuple" in refusal(file(zipped(key)))
 
 
+def test_a_list_makes_one_dict(file):
+    """Otherwise 20,000 names, recalled 30,000 times, were 40 GB."""
+    pairs = list_of(list_of(text("x"), b"N"))
+    first = call(name("collections", "OrderedDict"), pairs + b"q\xc8")
+    again = call(name("collections", "OrderedDict"), b"h\xc8")
+    assert "expected a tensor as 'a'. Received: a dict" in refusal(file(of_pairs(("a", first))))
+    assert "an OrderedDict() of pairs" in refusal(file(of_pairs(("a", first), ("b", again))))
+
+
+def of_pairs(*pairs):
+    return zipped(dict_of(pairs))
+
+
 def test_deep_nesting_and_many_operations_end(file):
     most = torch_pickle.MOST_OPERATIONS
     assert "a dict of tensors. Received: a tuple" in refusal(
