@@ -86,12 +86,12 @@ def evaluate_translation(
         for name in chosen:
             lines.append(measured(name, translation.METRICS[name], evidence, names, record))
         where = Way(request, run.path.resolve().parent, settings, data, gan, takes, way)
-        record = names | {"step": step}
-        found, said = painted_features(where, record, folder)
+        of_way = names | {"step": step}
+        found, said = painted_features(where, of_way, folder)
         lines += found
         sentences += [f"{way}: {sentence}" if names else sentence for sentence in said]
-        lines += perceptual(where, evidence, record)
-        lines += label_scores(where, record)
+        lines += perceptual(where, evidence, of_way)
+        lines += label_scores(where, of_way)
     return lines, sentences
 
 

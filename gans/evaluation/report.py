@@ -39,7 +39,7 @@ def describe(line: dict[str, Any]) -> str:
     """A row of the table on stdout."""
     value = line["value"]
     # A kernel distance is a thousandth or less.
-    places = 5 if abs(value) < 0.01 else 3
+    places = 5 if 0 < abs(value) < 0.01 else 3
     words = [f"{line['metric']:16}", f"{value:9.{places}f}"]
     if "direction" in line:
         words.insert(1, line["direction"])

@@ -77,6 +77,7 @@ def evaluate(run_script, capsys):
             return status, out, err
         lines = (folder / "evaluation.jsonl").read_text().splitlines()
         found = [json.loads(line) for line in lines[len(lines) - out.count("\n") :]]
+        assert all(line.pop("versions") for line in found)
         return {line["metric"]: line for line in found}, out, err
 
     return run
