@@ -14,7 +14,7 @@ from gans.data.held_out import load_singles
 from gans.dcgan import DCGAN
 from gans.evaluation import of_features, pictures
 from gans.metrics import classifier as classifiers
-from gans.metrics import distribution, extractors
+from gans.metrics import distribution, extractors, inception
 from gans.metrics.features import collect
 from gans.metrics.generation import Generated
 from gans.training.checkpoints import Checkpoints
@@ -376,3 +376,36 @@ def test_a_gan_that_translates_is_measured_by_what_it_paints(trained, evaluate, 
     status, _, err = evaluate(*given, "--metrics=is")
     assert status == 2
     assert "is cannot be measured: its classes do not exclude each other" in err
+
+
+def test_by_inception_the_numbers_have_their_usual_names(
+    folders, judge, evaluate, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    real, fake = folders
+    asked = []
+
+    ours = extractors.of_classifier(judge)
+    ours.name = extractors.INCEPTION
+
+    def load(path, resize):
+        asked.append((str(path), resize))
+        return ours
+
+    monkeypatch.setattr(inception, "find", lambda path: path or "data/found.pth")
+    monkeypatch.setattr(inception, "load", load)
+    given = (f"--real={real}", f"--fake={fake}", "--metrics=fid,kid,inception_score,prdc")
+    status, out, _ = evaluate(*given, "--resize=clean")
+    assert status == 0
+    assert [row.split()[0] for row in out.splitlines()[:7]] == [
+        "fid",
+        "kid",
+        "inception_score",
+        "precision",
+        "density",
+        "recall",
+        "coverage",
+    ]
+    # Without --metrics two folders are compared by Inception too.
+    assert evaluate(*given[:2], "--weights=mine.pth")[1].startswith("fid ")
+    assert asked == [("data/found.pth", "clean"), ("mine.pth", "tf1")]
