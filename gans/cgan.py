@@ -162,6 +162,8 @@ class CGAN(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
+        point_scale: What points are divided by on their way to the networks, which see numbers of
+            about 1; samples are in the units of the data again.
         image_size: Side of the images in pixels; for convolutions 4 to 7 times a power of two.
         image_channels: 3, or 1 for grey.
         latent_dim: Length of the noise z.
@@ -192,6 +194,7 @@ class CGAN(sampling.NoiseGAN):
         self,
         *,
         data: Literal["images", "points"] = "images",
+        point_scale: float = 1.0,
         image_size: int = 28,
         image_channels: int = 1,
         latent_dim: int = 100,
@@ -212,6 +215,7 @@ class CGAN(sampling.NoiseGAN):
         super().__init__(name="cgan")
         check_settings(locals())
         self.data = data
+        self.point_scale = point_scale
         self.image_size = image_size
         self.image_channels = image_channels
         self.latent_dim = latent_dim
@@ -316,6 +320,7 @@ class CGAN(sampling.NoiseGAN):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(CGAN.__init__, settings)
+    check_range(settings, ("point_scale",), 1e-6)
     counts = ("image_size", "image_channels", "latent_dim", "label_dim")
     check_range(settings, (*counts, "generator_filters", "discriminator_filters"), 1)
     check_range(settings, ("learning_rate", "decay_epochs"), 0)

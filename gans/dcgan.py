@@ -144,6 +144,8 @@ class DCGAN(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
+        point_scale: What points are divided by on their way to the networks, which see numbers of
+            about 1; samples are in the units of the data again.
         image_size: Side of the images in pixels: 4 to 7 times a power of two, such as 28, 32, 64,
             96.
         image_channels: 3, or 1 for grey.
@@ -174,6 +176,7 @@ class DCGAN(sampling.NoiseGAN):
         self,
         *,
         data: Literal["images", "points"] = "images",
+        point_scale: float = 1.0,
         image_size: int = 64,
         image_channels: int = 3,
         latent_dim: int = 100,
@@ -194,6 +197,7 @@ class DCGAN(sampling.NoiseGAN):
         super().__init__(name="dcgan")
         check_settings(locals())
         self.data = data
+        self.point_scale = point_scale
         self.image_size = image_size
         self.image_channels = image_channels
         self.latent_dim = latent_dim
@@ -313,6 +317,7 @@ class DCGAN(sampling.NoiseGAN):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(DCGAN.__init__, settings)
+    check_range(settings, ("point_scale",), 1e-6)
     counts = ("image_channels", "latent_dim", "generator_filters", "discriminator_filters")
     check_range(settings, (*counts, "packing"), 1)
     check_range(settings, ("learning_rate", "decay_epochs", "init_stddev"), 0)

@@ -129,6 +129,8 @@ class GAN(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
+        point_scale: What points are divided by on their way to the networks, which see numbers of
+            about 1; samples are in the units of the data again.
         image_size: Side of the images in pixels.
         image_channels: 3, or 1 for grey.
         latent_dim: Length of the noise z.
@@ -157,6 +159,7 @@ class GAN(sampling.NoiseGAN):
         self,
         *,
         data: Literal["images", "points"] = "images",
+        point_scale: float = 1.0,
         image_size: int = 28,
         image_channels: int = 1,
         latent_dim: int = 100,
@@ -179,6 +182,7 @@ class GAN(sampling.NoiseGAN):
         super().__init__(name="gan")
         check_settings(locals())
         self.data = data
+        self.point_scale = point_scale
         self.image_size = image_size
         self.image_channels = image_channels
         self.latent_dim = latent_dim
@@ -285,6 +289,7 @@ class GAN(sampling.NoiseGAN):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(GAN.__init__, settings)
+    check_range(settings, ("point_scale",), 1e-6)
     check_range(settings, ("image_size", "image_channels", "latent_dim"), 1)
     check_range(settings, ("maxout", "learning_rate", "decay_epochs"), 0)
     check_range(settings, ("label_smoothing", "beta_1", "dropout", "input_dropout"), 0, below=1)

@@ -169,6 +169,8 @@ class InfoGAN(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
+        point_scale: What points are divided by on their way to the networks, which see numbers of
+            about 1; samples are in the units of the data again.
         image_size: Side of the images in pixels: 4 to 7 times a power of two.
         image_channels: 3, or 1 for grey.
         noise_dim: Length of the noise that means nothing.
@@ -203,6 +205,7 @@ class InfoGAN(sampling.NoiseGAN):
         self,
         *,
         data: Literal["images", "points"] = "images",
+        point_scale: float = 1.0,
         image_size: int = 28,
         image_channels: int = 1,
         noise_dim: int = 62,
@@ -229,6 +232,7 @@ class InfoGAN(sampling.NoiseGAN):
         super().__init__(name="infogan")
         check_settings(locals())
         self.data = data
+        self.point_scale = point_scale
         self.image_size = image_size
         self.image_channels = image_channels
         self.noise_dim = noise_dim
@@ -453,6 +457,7 @@ class InfoGAN(sampling.NoiseGAN):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(InfoGAN.__init__, settings)
+    check_range(settings, ("point_scale",), 1e-6)
     counts = ("image_channels", "noise_dim", "categories", "continuous", "dense_units")
     check_range(settings, (*counts, "generator_filters", "discriminator_filters"), 1)
     weights = ("lambda_categorical", "lambda_continuous", "lambda_supervised")

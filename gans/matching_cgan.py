@@ -180,6 +180,8 @@ class MatchingCGAN(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
+        point_scale: What points are divided by on their way to the networks, which see numbers of
+            about 1; samples are in the units of the data again.
         image_size: Side of the images in pixels: 4 to 7 times a power of two; with the article's
             network any from 4 on.
         image_channels: 3, or 1 for grey.
@@ -213,6 +215,7 @@ class MatchingCGAN(sampling.NoiseGAN):
         self,
         *,
         data: Literal["images", "points"] = "images",
+        point_scale: float = 1.0,
         image_size: int = 96,
         image_channels: int = 3,
         latent_dim: int = 100,
@@ -234,6 +237,7 @@ class MatchingCGAN(sampling.NoiseGAN):
         super().__init__(name="matching_cgan")
         check_settings(locals())
         self.data = data
+        self.point_scale = point_scale
         self.image_size = image_size
         self.image_channels = image_channels
         self.latent_dim = latent_dim
@@ -382,6 +386,7 @@ class MatchingCGAN(sampling.NoiseGAN):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(MatchingCGAN.__init__, settings)
+    check_range(settings, ("point_scale",), 1e-6)
     counts = ("image_size", "image_channels", "latent_dim", "label_dim")
     check_range(settings, (*counts, "generator_filters", "discriminator_filters"), 1)
     weights = ("lambda_fake", "lambda_mismatched", "learning_rate", "decay_epochs")

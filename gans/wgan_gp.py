@@ -132,6 +132,8 @@ class WGANGP(sampling.NoiseGAN):
 
     Args:
         data: images, or points of the plane.
+        point_scale: What points are divided by on their way to the networks, which see numbers of
+            about 1; samples are in the units of the data again.
         image_size: Side of the images in pixels: 4 to 7 times a power of two, such as 28, 32, 64,
             96.
         image_channels: 3, or 1 for grey.
@@ -160,6 +162,7 @@ class WGANGP(sampling.NoiseGAN):
         self,
         *,
         data: Literal["images", "points"] = "images",
+        point_scale: float = 1.0,
         image_size: int = 64,
         image_channels: int = 3,
         latent_dim: int = 100,
@@ -180,6 +183,7 @@ class WGANGP(sampling.NoiseGAN):
         super().__init__(name="wgan_gp")
         check_settings(locals())
         self.data = data
+        self.point_scale = point_scale
         self.image_size = image_size
         self.image_channels = image_channels
         self.latent_dim = latent_dim
@@ -296,6 +300,7 @@ class WGANGP(sampling.NoiseGAN):
 def check_settings(settings: dict):
     """Raises `ValueError` for the first setting that no network can be built from."""
     check_choices(WGANGP.__init__, settings)
+    check_range(settings, ("point_scale",), 1e-6)
     counts = ("image_channels", "latent_dim", "generator_filters", "critic_filters", "n_critic")
     check_range(settings, counts, 1)
     check_range(settings, ("lambda_gp", "learning_rate", "decay_epochs", "init_stddev"), 0)

@@ -7,9 +7,10 @@ published of that.
 The networks, sizes and measures are those of Lin et al. 2018, "PacGAN", arXiv:1712.04086, section
 4.1: G of 4 layers of 400, D of 3 maxout layers of 200 with dropout, batches of 100 packs, 2,500
 samples. Such a step is a GFLOP, 15 ms of a core for the GAN and 25 ms for packs of 4, so that an
-hour has a tenth of the paper's steps, for two runs of each: the learning rate is ten times as high
-(on the grid, where GAN then loses modes again, three times), and falls to 0 over the second half.
-WGAN-GP has the networks of its own paper's toy experiments; a step of it is a critic step.
+hour has a tenth of the paper's steps, for two runs of each: the learning rate is ten times as high,
+and falls to 0 over the second half. The points of the grid are divided by 4 on their way to the
+networks (`point_scale`), or packing would learn nothing in that time. WGAN-GP has the networks of
+its own paper's toy experiments; a step of it is a critic step.
 
 A run is a plain command of a training script in a folder of its own below --out: stopped, the
 comparison goes on where it was, and asked for more seeds it makes only those. It writes `table.md`,
@@ -44,9 +45,6 @@ VARIANTS = {
     "PacGAN4": ("dcgan", {"packing": 4, "batch_size": 400}),
     "WGAN-GP": ("wgan_gp", {"batch_size": 100}),
 }
-
-# By the set, of all but WGAN-GP, for a tenth of the paper's steps.
-RATES = {"ring8": 1e-3, "grid25": 3e-4}
 
 # Table 1 of the paper: modes, high quality in per cent, reverse KL; 10 runs of 400 epochs, mean and
 # standard error.
@@ -127,14 +125,14 @@ def compare(
 def resolve(epochs: int, paper: bool) -> dict:
     """What the runs are made with, whatever their sets and seeds."""
     length = {"epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
-    length["decay_epochs"] = 0 if paper else epochs // 2
-    rates = {"dcgan": dict.fromkeys(SETS, 1e-4) if paper else RATES}
-    rates["wgan_gp"] = dict.fromkeys(SETS, 1e-4 if paper else 1e-3)
+    if paper:
+        length |= {"learning_rate": 1e-4, "decay_epochs": 0}
+    else:
+        length |= {"learning_rate": 1e-3, "decay_epochs": epochs // 2}
     gans = sorted({gan for gan, _ in VARIANTS.values()})
     return {
         "variants": {
-            variant: {"gan": gan, **length, "learning_rate": rates[gan], **flags}
-            for variant, (gan, flags) in VARIANTS.items()
+            variant: {"gan": gan, **length, **flags} for variant, (gan, flags) in VARIANTS.items()
         },
         # A preset that was tuned meanwhile would make other runs of the same flags.
         "presets": {gan: command.read_literal(f"gans.{gan}", "PRESETS")["points"] for gan in gans},
@@ -149,13 +147,7 @@ def plan(folder: Path, settings: dict, sets: tuple[str, ...], seeds: int) -> lis
             for variant, flags in settings["variants"].items():
                 path = folder / f"{data}-{variant}-seed-{seed}"
                 given = {name: value for name, value in flags.items() if name != "gan"}
-                given |= {
-                    "learning_rate": flags["learning_rate"][data],
-                    "dataset": data,
-                    "run_dir": path,
-                    "seed": seed,
-                    "keep_checkpoints": 1,
-                }
+                given |= {"dataset": data, "run_dir": path, "seed": seed, "keep_checkpoints": 1}
                 given |= {"log_every": STEPS_PER_EPOCH}
                 # A film of at most 20 pictures.
                 every = max(1, flags["epochs"] // 20) * STEPS_PER_EPOCH

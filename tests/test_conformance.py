@@ -361,6 +361,12 @@ def test_every_gan_has_a_row_and_those_from_noise_one_of_points():
 # Training.
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "singles"], ids=lambda r: r.id)
+def test_a_scale_of_points_is_above_0(row):
+    with pytest.raises(ValueError, match="`point_scale` must be at least 1e-06. Received: 0"):
+        row.build(point_scale=0)
+
+
 def test_fit_returns_every_loss_by_name_and_finite(trained):
     names = sorted(trained.row.losses.split())
     assert sorted(trained.history) == names

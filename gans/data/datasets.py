@@ -42,6 +42,8 @@ DATASETS = {
     "cifar10": Dataset("article", _images(32, 3)),
     "celeb_a": Dataset("article", _images(64, 3)),
     **{name: Dataset("points", {"data": "points"}, flip=False) for name in POINT_SETS},
+    # Its outermost modes are at 4.
+    "grid25": Dataset("points", {"data": "points", "point_scale": 4.0}, flip=False),
 }
 
 

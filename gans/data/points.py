@@ -88,7 +88,8 @@ def point_data(settings: dict[str, Any], labelled: bool) -> TrainingData:
     `sigma`; with `labelled` also `label_names` and the constructor's `label_dim`.
 
     Args:
-        settings: of a run: dataset, batch_size, and of the constructor seed.
+        settings: of a run: dataset, batch_size, and of the constructor seed and, where it is there,
+            point_scale, by which the points of batches are divided.
         labelled: batches are pairs of points and modes, one-hot, in place of points.
 
     Raises `DataError` for an unknown set, for labels of a set that has none and for a batch that is
@@ -113,6 +114,7 @@ def point_data(settings: dict[str, Any], labelled: bool) -> TrainingData:
         settings["label_names"] = [f"mode {mode}" for mode in range(count)]
         labels = np.eye(count, dtype=np.float32)[modes]
     preview = raster(name)
+    scale = settings["constructor"].get("point_scale", 1.0)
 
     def draw(rows) -> np.ndarray:
         samples, judged = rows
@@ -125,7 +127,9 @@ def point_data(settings: dict[str, Any], labelled: bool) -> TrainingData:
         images_per_step=batch_size,
         fingerprint={name: COUNT},
         preview=preview,
-        batches=lambda start_step: point_batches(points, labels, batch_size, seed, start_step),
+        batches=lambda start_step: point_batches(
+            points / np.float32(scale), labels, batch_size, seed, start_step
+        ),
         naming_damage=contextlib.nullcontext,
         draw=draw,
         animate=True,

@@ -54,9 +54,7 @@ class Measured:
     warning: str | None = None
 
 
-def measure(
-    real: Features, fake: Features, names: Collection[str] = NAMES
-) -> dict[str, Measured]:
+def measure(real: Features, fake: Features, names: Collection[str] = NAMES) -> dict[str, Measured]:
     """The measures of `names` that there are: without logits no `is`.
 
     Subsets of kd and splits of is are drawn with torch-fidelity's seed, always the same.

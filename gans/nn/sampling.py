@@ -59,10 +59,11 @@ class NoiseGAN(keras.Model):
 
     A GAN that derives from this has attributes `data`, `image_size`, `latent_dim`, `latent`,
     `label_dim` (0: no labels), `seed`, `generator`, and `discriminator` or `critic`, and may have
-    `packing`.
+    `packing` and `point_scale`.
     """
 
     packing = 1
+    point_scale = 1.0
 
     @property
     def judge_network(self) -> keras.Model:
@@ -80,17 +81,19 @@ class NoiseGAN(keras.Model):
     def generate(self, z, labels=None) -> np.ndarray:
         """Samples of noise `(n, latent_dim)`, and of labels `(n, label_dim)` where there are some.
 
-        Returns images `(n, image_size, image_size, channels)` in [-1, 1] or points `(n, 2)`.
+        Returns images `(n, image_size, image_size, channels)` in [-1, 1], or points `(n, 2)` in the
+        units of the data, `point_scale` times what the generator makes.
         Batch normalisation takes its moving statistics: a sample does not depend on its company.
         """
         values = (z,) if labels is None else (z, labels)
-        return self._in_chunks(
+        samples = self._in_chunks(
             lambda *chunk: self.generator(chunk if len(chunk) > 1 else chunk[0], training=False),
             *values,
         )
+        return samples * np.float32(self.point_scale) if self.data == "points" else samples
 
     def judge(self, samples, labels=None) -> np.ndarray:
-        """The discriminator's logits, or the critic's values, `(n,)`.
+        """The discriminator's logits, or the critic's values, `(n,)`, of what `generate` gives.
 
         With packing, of packs that hold a sample several times.
         """
@@ -100,6 +103,8 @@ class NoiseGAN(keras.Model):
             chunk = chunk if len(chunk) > 1 else chunk[0]
             return self.judge_network(chunk, training=False)[:, 0]
 
+        if self.data == "points":
+            samples = np.asarray(samples, np.float32) / np.float32(self.point_scale)
         return self._in_chunks(judge, *((samples,) if labels is None else (samples, labels)))
 
     def _in_chunks(self, function, *values) -> np.ndarray:

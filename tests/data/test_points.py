@@ -188,6 +188,20 @@ def test_labels_go_with_their_points(name, modes):
     )
 
 
+def test_batches_are_in_the_units_of_the_networks_and_all_else_in_those_of_the_data():
+    plain, given = settings("grid25"), settings("grid25")
+    given["constructor"]["point_scale"] = 4.0
+    data, scaled = (points.point_data(each, labelled=True) for each in (plain, given))
+    for (drawn, labels), (small, same) in zip(
+        taken(data.batches(5), 3), taken(scaled.batches(5), 3), strict=True
+    ):
+        # A power of two: no digit is lost.
+        np.testing.assert_array_equal(drawn, 4 * small)
+        np.testing.assert_array_equal(labels, same)
+    assert given["mixture"] == plain["mixture"]
+    np.testing.assert_array_equal(data.preview, scaled.preview)
+
+
 # What a run learns of it.
 
 

@@ -178,6 +178,17 @@ def test_preview_is_eight_rows_at_fixed_latents():
     assert np.array_equal([x[0, 0, 0] for row in rows for x in row], gan.draw_latents(64)[:, 0])
 
 
+def test_points_are_generated_and_judged_in_the_units_of_the_data():
+    gan, z, points = Fixed("points"), normal(5, 3), normal(5, 2)
+    gan.point_scale = 4.0
+    assert np.array_equal(gan.generate(z), 4 * z[:, :2])
+    assert np.allclose(gan.judge(points), points.sum(axis=1) / 4)
+    # Images have no such unit.
+    images = Fixed("images")
+    images.point_scale = 4.0
+    assert np.array_equal(images.generate(z)[:, 0, 0, 0], z[:, 0])
+
+
 def test_preview_of_points_is_samples_and_judgements():
     raster = normal(10, 2)
     samples, judged = Fixed("points").preview(raster)
