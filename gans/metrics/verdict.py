@@ -9,7 +9,8 @@ lost in two ways, and each has its own trace:
                    samples of the other kinds may be as varied as real ones
     mode collapse  samples repeat each other: they lie closer together than real pictures do
 
-The limits are ours: parts of what other real pictures get.
+Coverage falls, too, where samples are so bad that they are near nothing. Where quality is poor it is
+said that the two cannot be told apart. The limits are ours: parts of what other real pictures get.
 """
 
 import math
@@ -64,6 +65,9 @@ def _losses(values: Mapping[str, float], real: Mapping[str, float]) -> str:
         f"samples lie {_part(values, real, 'spacing'):.2f} times as far from each other as real "
         "pictures"
     )
+    if missed and _is_poor(values, real):
+        also = f" Mode collapse: {collapse}." if repeats else ""
+        return f"Mode drop cannot be told from poor quality here: {drop}.{also}"
     if missed and repeats:
         return f"Mode drop and mode collapse: {drop}, and {collapse}."
     if missed:
@@ -77,6 +81,12 @@ def _part(values: Mapping[str, float], real: Mapping[str, float], name: str) -> 
     """Of what other real pictures get, or of 1 where that is not known."""
     whole = real.get(name, 1.0)
     return values[name] / whole if whole else math.nan
+
+
+def _is_poor(values: Mapping[str, float], real: Mapping[str, float]) -> bool:
+    """Whether the quality is, as far as it is known."""
+    names = [name for name in ("precision", "density") if name in values]
+    return any(_part(values, real, name) < FAIR for name in names)
 
 
 def _grade(values: Mapping[str, float], real: Mapping[str, float], names: tuple[str, str]) -> str:

@@ -62,6 +62,24 @@ def test_mode_drop_and_mode_collapse_are_told_apart(coverage, spacing, said):
     assert describe(values, REAL) == [said]
 
 
+@pytest.mark.parametrize(
+    ("spacing", "also"),
+    [
+        (1.3, ""),
+        (
+            0.2,
+            " Mode collapse: samples lie 0.20 times as far from each other as real pictures.",
+        ),
+    ],
+)
+def test_what_is_near_nothing_may_be_dropped_or_badly_drawn(spacing, also):
+    values = REAL | {"precision": 0.4, "coverage": 0.36, "spacing": spacing}
+    assert describe(values, REAL)[2] == (
+        "Mode drop cannot be told from poor quality here: 60% of what other real pictures meet is "
+        f"met by no sample.{also}"
+    )
+
+
 def test_of_classes_it_is_said_how_many():
     values = {"class_entropy": math.log(4), "sample_entropy": math.log(1.5)}
     real = {"class_entropy": math.log(10), "sample_entropy": 0.0}
