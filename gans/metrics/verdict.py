@@ -9,8 +9,8 @@ lost in two ways, and each has its own trace:
                    samples of the other kinds may be as varied as real ones
     mode collapse  samples repeat each other: they lie closer together than real pictures do
 
-Coverage falls, too, where samples are so bad that they are near nothing: where quality is poor, it is
-said that this cannot be told from mode drop. The limits are ours: parts of what real pictures get.
+Coverage falls, too, where samples are so bad that they are near nothing: where quality is poor, it
+is said that this cannot be told from mode drop. The limits are ours: parts of what real pictures get.
 """
 
 import math
