@@ -10,7 +10,8 @@ lost in two ways, and each has its own trace:
     mode collapse  samples repeat each other: they lie closer together than real pictures do
 
 Coverage falls, too, where samples are so bad that they are near nothing: where quality is poor, it
-is said that this cannot be told from mode drop. The limits are ours: parts of what real pictures get.
+is said that this cannot be told from mode drop. The limits are ours, as parts of what real pictures
+get.
 """
 
 import math
