@@ -52,8 +52,8 @@ How finished runs of this library score, mean ± deviation between the seeds of 
 and is, where there is one seed, between subsets and splits. `python scripts/evaluate.py
 --run_dir=RUN --seeds=3` measured it, and `python scripts/gallery.py` made this page. A column is
 explained in `gans/metrics/distribution.py`; the row *real* is one half of the real images against
-the other, so of half the counts, which makes fd larger. Numbers by different extractors, or of different counts, cannot be compared, and none of
-another extractor than Inception is an FID.
+the other, so of half the counts, which makes fd larger. Numbers by different extractors, or of
+different counts, cannot be compared, and none of another extractor than Inception is an FID.
 """
 
 
