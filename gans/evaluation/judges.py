@@ -87,9 +87,19 @@ def data_name(settings: dict[str, Any]) -> str:
 
 
 def classifier_folder(beside: Path, settings: dict[str, Any]) -> Path:
-    """Where the classifier of a run's data is kept."""
+    """Where the classifier of a run's data is kept: beside one of pictures of another size, under
+    a name with its own.
+    """
     name = data_name(settings).replace("/", "_")
-    return beside / "_".join(["classifier", name, *(settings.get("labels") or ())])
+    folder = beside / "_".join(["classifier", name, *(settings.get("labels") or ())])
+    size, channels = (settings["constructor"][f"image_{part}"] for part in ("size", "channels"))
+    try:
+        facts, _ = classifiers.read_facts(folder)
+    except classifiers.ClassifierError:
+        return folder
+    if (facts.image_size, facts.image_channels) == (size, channels):
+        return folder
+    return folder.with_name(f"{folder.name}_{size}x{size}x{channels}")
 
 
 def find_classifier(

@@ -199,13 +199,19 @@ def test_a_gan_that_translates_takes_no_classifier(trained, evaluate):
     assert "--classifier is for a GAN that begins with noise. Received: " in err
 
 
-def test_a_classifier_of_other_pictures_is_refused(begun, evaluate, digits, tmp_path):
+def test_a_classifier_of_pictures_of_another_size_is_left_alone(begun, evaluate, digits, tmp_path):
     folder, *_ = begun(CGAN, digits, label_dim=10)
     facts = {"classes": ["a"], "exclusive": True, "image_size": 64, "image_channels": 1}
     facts |= {"accuracy": 1.0, "images": 1, "epochs": 1, "seed": 0, "dataset": "greys"}
     beside = tmp_path / "runs" / "classifier_greys"
     beside.mkdir()
     (beside / "classifier.json").write_text(json.dumps(facts | {"labels": None, "sha256": "0"}))
-    status, _, err = evaluate(folder, "--num_fake=10")
-    assert status == 2
-    assert "holds a classifier with other settings: image_size 64 -> 28" in err
+    before = (beside / "classifier.json").read_bytes()
+    _, _, err = evaluate(folder, "--num_fake=10", "--metrics=label_accuracy")
+    own = beside.with_name("classifier_greys_28x28x1")
+    assert f"training a classifier of greys, kept in {own}\n" in err
+    assert classifiers.load(own).facts.image_size == 28
+    assert (beside / "classifier.json").read_bytes() == before
+    assert (
+        evaluate(folder, "--num_fake=10", "--metrics=label_accuracy")[2] == f"classifier: {own}\n"
+    )
