@@ -54,6 +54,8 @@ PRESETS = {
         "generator_filters": 24,
         "discriminator_filters": 24,
         "dense_units": 256,
+        # Normalised batch by batch, what is wrong with all samples alike would not be seen.
+        "feature_norm": "none",
     },
     "article": {
         "latent": "normal",
@@ -121,6 +123,7 @@ def build_discriminator(
     image_channels: int = 1,
     filters: int = 64,
     dense_units: int = 1024,
+    feature_norm: Literal["batch", "none"] = "batch",
 ) -> keras.Model:
     """The discriminator, and the features that Q goes on from.
 
@@ -133,9 +136,9 @@ def build_discriminator(
         features = synthesis.mlp(sample, (filters,) * 3, activation="leaky_relu")
     else:
         x = synthesis.dcgan_features(sample, filters=filters, slope=SLOPE)
-        options = {"use_bias": False, "kernel_initializer": initializers.normal()}
+        options = {"use_bias": feature_norm == "none", "kernel_initializer": initializers.normal()}
         x = layers.Dense(dense_units, **options)(layers.Flatten()(x))
-        features = layers.LeakyReLU(negative_slope=SLOPE)(normalization("batch")(x))
+        features = layers.LeakyReLU(negative_slope=SLOPE)(normalization(feature_norm)(x))
     return keras.Model(sample, [synthesis.score(features), features], name="discriminator")
 
 
@@ -182,6 +185,8 @@ class InfoGAN(sampling.NoiseGAN):
             of points, width of its layers.
         discriminator_filters: Channels of the discriminator's first layer, likewise.
         dense_units: Width of the dense layers between vectors and maps; of images only.
+        feature_norm: Of the discriminator's dense layer: batch (the paper), or none. Each batch is
+            normalised by itself, which hides what is wrong with all samples of a batch alike.
         variance: Of Q's Gaussians: fixed at 1 (the paper), or learned (the article).
         recognizer_learns_with: discriminator (the paper: its layers learn to recognize too), or
             generator (the article).
@@ -216,6 +221,7 @@ class InfoGAN(sampling.NoiseGAN):
         generator_filters: int = 64,
         discriminator_filters: int = 64,
         dense_units: int = 1024,
+        feature_norm: Literal["batch", "none"] = "batch",
         variance: Literal["fixed", "learned"] = "fixed",
         recognizer_learns_with: Literal["discriminator", "generator"] = "discriminator",
         supervised: bool = False,
@@ -262,7 +268,10 @@ class InfoGAN(sampling.NoiseGAN):
             dense_units=dense_units,
         )
         self.discriminator = build_discriminator(
-            **sizes, filters=discriminator_filters, dense_units=dense_units
+            **sizes,
+            filters=discriminator_filters,
+            dense_units=dense_units,
+            feature_norm=feature_norm,
         )
         self.recognizer = build_recognizer(
             self.discriminator.output[1].shape[-1], categories, continuous, variance
