@@ -282,3 +282,13 @@ def test_points(learns_with):
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         narrow(**settings)
+
+
+def test_what_all_samples_share_reaches_the_features_where_nothing_normalises_them():
+    # A batch of one picture, in two greys. Normalised by itself a batch of equal rows is 0.
+    grey = [np.full((4, 8, 8, 1), value, "float32") for value in (0.2, 0.8)]
+    for norm, seen in (("batch", False), ("none", True)):
+        # So small that no layer before is normalised.
+        gan = narrow(image_size=8, feature_norm=norm)
+        first, second = (np.asarray(gan.discriminator(x, training=True)[1]) for x in grey)
+        assert np.allclose(first, second, atol=1e-6) is not seen
