@@ -37,7 +37,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from gans.nn import losses, optimizers, sampling, synthesis
+from gans.nn import initializers, losses, optimizers, sampling, synthesis
 from gans.nn.batching import in_chunks
 from gans.nn.layers import keeping_statistics
 from gans.nn.settings import check_choices, check_range
@@ -97,8 +97,10 @@ def build_generator(
     """
     z = layers.Input((latent_dim,), name="z")
     if data == "points":
-        x = synthesis.mlp(z, (filters,) * 4, norm="batch", activation=activation)
-        return keras.Model(z, synthesis.points_of(x), name="generator")
+        initializer = initializers.normal(init_stddev)
+        options = {"norm": "batch", "activation": activation, "initializer": initializer}
+        x = synthesis.points_of(synthesis.mlp(z, (filters,) * 4, **options), initializer)
+        return keras.Model(z, x, name="generator")
     image = synthesis.dcgan_generator(
         z,
         image_size=image_size,
@@ -130,8 +132,10 @@ def build_discriminator(
     sample = layers.Input(shape, name="sample")
     x = synthesis.Pack(packing)(sample)
     if data == "points":
-        # PacGAN's: maxout, and dropout in place of batch normalisation.
-        x = synthesis.mlp(x, (filters,) * 3, activation="maxout", dropout=0.5, input_dropout=0.2)
+        # PacGAN's, as its code trains it: the dropout that `pacgan_task.py: create_models` can add
+        # is left off there.
+        options = {"activation": "maxout", "initializer": initializers.normal(init_stddev)}
+        x = synthesis.mlp(x, (filters,) * 3, **options)
     else:
         x = synthesis.dcgan_features(
             x, filters=filters, kernel_size=kernel_size, init_stddev=init_stddev
@@ -267,7 +271,6 @@ class DCGAN(sampling.NoiseGAN):
             images: real samples, `(batch, image_size, image_size, image_channels)` or `(batch, 2)`.
         """
         z = self.sample_latent(images)
-        sampling.reseed_dropout(self.discriminator, self.seed, self.optimizer_generator.iterations)
         with tf.GradientTape() as tape_g:
             fakes = self.generator(z, training=True)
 

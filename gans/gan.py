@@ -52,7 +52,8 @@ PRESETS = {
         "learning_rate": 0.1,
     },
     "mnist": {"decay_epochs": 10},
-    # PacGAN's networks and numbers (Lin et al. 2018, section 4.1).
+    # PacGAN's networks and numbers (Lin et al. 2018, section 4.1), as its code trains them: without
+    # the dropout that `pacgan_task.py: create_models` can add.
     "points": {
         "data": "points",
         "latent_dim": 2,
@@ -60,8 +61,6 @@ PRESETS = {
         "discriminator_units": (200, 200, 200),
         "activation": "relu",
         "maxout": 5,
-        "dropout": 0.5,
-        "input_dropout": 0.2,
         "learning_rate": 1e-4,
         "beta_1": 0.8,
     },

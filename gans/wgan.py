@@ -35,7 +35,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from gans.nn import sampling, synthesis
+from gans.nn import initializers, sampling, synthesis
 from gans.nn.layers import keeping_statistics
 from gans.nn.settings import check_choices, check_range
 
@@ -124,7 +124,7 @@ def build_critic(
     shape = (2,) if data == "points" else (image_size, image_size, image_channels)
     sample = layers.Input(shape, name="sample")
     if data == "points":
-        x = synthesis.mlp(sample, (filters,) * 3)
+        x = synthesis.mlp(sample, (filters,) * 3, initializer=initializers.normal(init_stddev))
     else:
         x = synthesis.dcgan_features(sample, filters=filters, norm=norm, init_stddev=init_stddev)
     return keras.Model(sample, synthesis.score(x, init_stddev), name="critic")
@@ -151,7 +151,8 @@ class WGAN(sampling.NoiseGAN):
             500th iteration of the generator.
         warm_up: Whether there are these 100.
         learning_rate: Of RMSprop, for both networks.
-        init_stddev: Deviation of the normal distribution of the initial weights.
+        init_stddev: Deviation of the normal distribution of the initial weights; of points, of the
+            critic's only.
         upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
             (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.

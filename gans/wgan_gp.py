@@ -34,7 +34,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from gans.nn import optimizers, sampling, synthesis
+from gans.nn import initializers, optimizers, sampling, synthesis
 from gans.nn.layers import keeping_statistics
 from gans.nn.settings import check_choices, check_range
 
@@ -121,7 +121,7 @@ def build_critic(
     shape = (2,) if data == "points" else (image_size, image_size, image_channels)
     sample = layers.Input(shape, name="sample")
     if data == "points":
-        x = synthesis.mlp(sample, (filters,) * 3)
+        x = synthesis.mlp(sample, (filters,) * 3, initializer=initializers.normal(init_stddev))
     else:
         x = synthesis.dcgan_features(sample, filters=filters, norm=norm, init_stddev=init_stddev)
     return keras.Model(sample, synthesis.score(x, init_stddev), name="critic")
@@ -150,7 +150,8 @@ class WGANGP(sampling.NoiseGAN):
         beta_2: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it.
-        init_stddev: Deviation of the normal distribution of the initial weights.
+        init_stddev: Deviation of the normal distribution of the initial weights; of points, of the
+            critic's only.
         upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
             (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.

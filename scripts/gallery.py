@@ -153,12 +153,18 @@ def score_table(rows: list[tuple[str, float | None, dict[str, dict]]]) -> list[s
         time = "-" if seconds is None else f"{seconds:.0f}"
         counts = f"{line['n_real']} {line['split'] or ''}, {line['n_fake']}".replace(" ,", ",")
         table.append(f"| {heading} | {time} | {counts} | {' | '.join(cells)} |")
-    for reals in dict.fromkeys(
-        tuple(row[name]["reference"] if name in row else None for name in columns)
+    # Runs of the same data share this row; that they do shows in what is printed of it.
+    references = (
+        [
+            show(row[name]["reference"])
+            if name in row and row[name]["reference"] is not None
+            else "-"
+            for name in columns
+        ]
         for _, _, row in rows
-    ):
-        if any(value is not None for value in reals):
-            cells = ["-" if value is None else show(value) for value in reals]
+    )
+    for cells in dict.fromkeys(map(tuple, references)):
+        if any(cell != "-" for cell in cells):
             table.append(f"| *real* | | | {' | '.join(cells)} |")
     return table
 

@@ -82,6 +82,23 @@ def test_parameters_of_pacgans_ring_networks(packing):
     assert gan.discriminator.input.shape == (None, 2)
 
 
+def test_initial_weights_of_pacgans_networks_are_as_asked_for():
+    gan = DCGAN(**PRESETS["points"] | {"init_stddev": 0.3})
+    for network in (gan.generator, gan.discriminator):
+        kernels = [x.numpy() for x in network.trainable_variables if x.name == "kernel"]
+        assert len(kernels) in (4, 5)
+        # The last ones are of 200 and of 800 numbers.
+        assert [kernel.std() for kernel in kernels] == pytest.approx([0.3] * len(kernels), rel=0.2)
+
+
+def test_pacgans_discriminator_drops_nothing():
+    # Its code could, and its training does not; with it a pack is hardly ever told apart.
+    discriminator = DCGAN(**PRESETS["points"]).discriminator
+    points = tf.random.stateless_normal((50, 2), (0, 0))
+    trained, asked = (discriminator(points, training=training) for training in (True, False))
+    np.testing.assert_array_equal(trained, asked)
+
+
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3), (64, 3), (96, 1)])
 @pytest.mark.parametrize("kernel_size", [4, 5])
 def test_images_of_every_size_are_in_range(size, channels, kernel_size):

@@ -232,6 +232,15 @@ def test_scores_are_set_side_by_side_for_each_extractor(gallery, copied, tmp_pat
     assert str(tmp_path) not in text
 
 
+def test_runs_of_the_same_data_share_the_row_of_real_images(gallery, copied, tmp_path):
+    # Their scores were added up in another order, so that they differ in a digit nobody sees.
+    for run, reference in (("b/bicycle", 1.5), ("ring", 1.5 + 1e-9)):
+        line = of_features("fd_toy", 12.0, reference=reference)
+        (copied / run / "evaluation.jsonl").write_text(json.dumps(line) + "\n")
+    gallery(copied)
+    assert (tmp_path / "docs" / "results.md").read_text().count("| *real* |") == 1
+
+
 def test_without_scores_there_is_no_page_of_them(gallery, runs, tmp_path):
     gallery(runs)
     assert not (tmp_path / "docs" / "results.md").exists()
