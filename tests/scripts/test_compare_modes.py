@@ -123,9 +123,23 @@ def test_the_papers_runs_are_as_long_as_published(load_script, capsys, tmp_path)
     assert len(commands) == 10 * 2 * 4
     for words in commands:
         assert {"--epochs=400", "--steps_per_epoch=1000", "--learning_rate=0.0001"} <= {*words}
+        assert {"--decay_epochs=0", "--init_stddev=0.02", "--point_scale=1.0"} <= {*words}
     packings = {w for words in commands for w in words if w.startswith("--packing")}
     assert packings == {"--packing=1", "--packing=2", "--packing=4"}
     # 100 packs in a batch.
     for words in commands:
         packing = [int(w.split("=")[1]) for w in words if w.startswith("--packing=")]
         assert not packing or f"--batch_size={100 * packing[0]}" in words
+
+
+def test_rates_of_short_runs_fall_to_zero(load_script):
+    module = load_script("compare_modes")
+    variants = module.resolve(epochs=30, paper=False)["variants"]
+    found = {name: (how["learning_rate"], how["decay_epochs"]) for name, how in variants.items()}
+    assert found == {
+        "GAN": (3e-4, 15),
+        "PacGAN2": (1e-3, 25),
+        "PacGAN4": (1e-3, 25),
+        "WGAN-GP": (1e-3, 15),
+    }
+    assert not any("share" in how for how in variants.values())
