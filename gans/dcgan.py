@@ -59,13 +59,14 @@ PRESETS = {
     },
     "mnist": {"image_size": 28, "image_channels": 1, "decay_epochs": 3},
     # PacGAN's networks, and what lets a discriminator of packs learn in a thirteenth of its 400,000
-    # steps: its own are a constant rate of 1e-4 and weights of 0.02. See scripts/compare_modes.py.
+    # steps: there, both rates are a constant 1e-4, weights 0.02. See scripts/compare_modes.py.
     "points": {
         "data": "points",
         "latent_dim": 2,
         "generator_filters": 400,
         "discriminator_filters": 200,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-4,
+        "discriminator_learning_rate": 1e-3,
         "beta_1": 0.8,
         "decay_epochs": 25,
         "init_stddev": 0.1,
@@ -168,6 +169,8 @@ class DCGAN(sampling.NoiseGAN):
             2 to 4 are PacGAN.
         label_smoothing: Real samples are to be judged real with probability 1 minus this.
         learning_rate: Of Adam, for both networks.
+        discriminator_learning_rate: The discriminator's, where it is another one: the two time
+            scales of Heusel et al. 2017, arXiv:1706.08500.
         beta_1: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it.
@@ -195,6 +198,7 @@ class DCGAN(sampling.NoiseGAN):
         packing: int = 1,
         label_smoothing: float = 0.0,
         learning_rate: float = 2e-4,
+        discriminator_learning_rate: float | None = None,
         beta_1: float = 0.5,
         decay_epochs: int = 0,
         init_stddev: float = 0.02,
@@ -213,6 +217,7 @@ class DCGAN(sampling.NoiseGAN):
         self.packing = packing
         self.label_smoothing = label_smoothing
         self.learning_rate = learning_rate
+        self.discriminator_learning_rate = discriminator_learning_rate
         self.beta_1 = beta_1
         self.decay_epochs = decay_epochs
         self.seed = seed
@@ -247,17 +252,18 @@ class DCGAN(sampling.NoiseGAN):
             epochs, steps_per_epoch: length of the run; needed where `decay_epochs` is not 0.
             run_eagerly: run each step without a graph, to debug it.
         """
-        learning_rate = optimizers.decaying_rate(
-            self.learning_rate, self.decay_epochs, epochs, steps_per_epoch
-        )
 
-        def adam(network):
-            optimizer = optimizers.Adam(learning_rate, beta_1=self.beta_1)
+        def adam(network, learning_rate):
+            rate = optimizers.decaying_rate(
+                learning_rate, self.decay_epochs, epochs, steps_per_epoch
+            )
+            optimizer = optimizers.Adam(rate, beta_1=self.beta_1)
             optimizer.build(network.trainable_variables)
             return optimizer
 
-        self.optimizer_generator = adam(self.generator)
-        self.optimizer_discriminator = adam(self.discriminator)
+        rate, rate_d = self.learning_rate, self.discriminator_learning_rate
+        self.optimizer_generator = adam(self.generator, rate)
+        self.optimizer_discriminator = adam(self.discriminator, rate if rate_d is None else rate_d)
         super().compile(
             optimizer=self.optimizer_generator, run_eagerly=run_eagerly, jit_compile=False
         )
@@ -327,6 +333,8 @@ def check_settings(settings: dict):
     counts = ("image_channels", "latent_dim", "generator_filters", "discriminator_filters")
     check_range(settings, (*counts, "packing"), 1)
     check_range(settings, ("learning_rate", "decay_epochs", "init_stddev"), 0)
+    if settings["discriminator_learning_rate"] is not None:
+        check_range(settings, ("discriminator_learning_rate",), 0)
     check_range(settings, ("label_smoothing", "beta_1"), 0, below=1)
     if settings["data"] == "images":
         synthesis.doublings(settings["image_size"])

@@ -170,6 +170,20 @@ def recorded(gan):
         yield given
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, 0.01), (0.03, 0.03)])
+def test_the_discriminator_may_learn_at_a_rate_of_its_own(given, expected):
+    gan = narrow(discriminator_learning_rate=given)
+    before = [x.numpy() for x in gan.discriminator.trainable_variables]
+    gan.train_step(images())
+    assert float(gan.optimizer_generator.learning_rate) == pytest.approx(0.01)
+    # The first step of Adam is of the rate's length, whatever the gradient.
+    moved = [
+        np.abs(x.numpy() - y).max()
+        for x, y in zip(gan.discriminator.trainable_variables, before, strict=True)
+    ]
+    assert max(moved) == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("packing", [1, 2])
 def test_a_step_is_d_then_g_against_the_updated_d_on_the_same_fakes(packing):
     gan, twin = (narrow(packing=packing, label_smoothing=0.1) for _ in range(2))
@@ -349,6 +363,10 @@ def test_preset_trains_at_its_real_size(preset):
     [
         ({"image_size": 48 + 1}, "`image_size` must be 4, 5, 6 or 7 times a power of two"),
         ({"kernel_size": 3}, "`kernel_size` must be one of (4, 5). Received: 3"),
+        (
+            {"discriminator_learning_rate": -1.0},
+            "`discriminator_learning_rate` must be at least 0. Received: -1.0",
+        ),
         ({"packing": 0}, "`packing` must be at least 1. Received: 0"),
         ({"latent": "gauss"}, "`latent` must be one of ('normal', 'uniform'). Received: 'gauss'"),
         ({"label_smoothing": -0.1}, "`label_smoothing` must be in [0, 1). Received: -0.1"),
