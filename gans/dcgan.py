@@ -101,10 +101,14 @@ def build_generator(
     """
     z = layers.Input((latent_dim,), name="z")
     if data == "points":
-        initializer = initializers.normal(init_stddev)
-        options = {"norm": "batch", "activation": activation, "initializer": initializer}
-        x = synthesis.points_of(synthesis.mlp(z, (filters,) * 4, **options), initializer)
-        return keras.Model(z, x, name="generator")
+        options = {
+            "norm": "batch",
+            "activation": activation,
+            "initializer": initializers.normal(init_stddev),
+        }
+        x = synthesis.mlp(z, (filters,) * 4, **options)
+        # The first points are close together, whatever `init_stddev`.
+        return keras.Model(z, synthesis.points_of(x), name="generator")
     image = synthesis.dcgan_generator(
         z,
         image_size=image_size,
