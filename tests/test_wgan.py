@@ -348,7 +348,8 @@ def test_preset_trains_at_its_real_size(preset):
     assert all(np.isfinite(loss) and loss.dtype == tf.float32 for loss in losses.values())
     gan.update_generator(tf.constant(batch, tf.float32))
     assert all(np.isfinite(w).all() for w in gan.get_weights())
-    assert (gan.clip, gan.n_critic, gan.warm_up) == (0.01, 5, True)
+    # Where a run takes minutes, the long turns of the critic would be most of it.
+    assert (gan.clip, gan.n_critic, gan.warm_up) == (0.01, 5, preset != "toy")
 
 
 @pytest.mark.parametrize(
