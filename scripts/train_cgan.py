@@ -27,7 +27,14 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
 
         if settings["dataset"] == TOY_FASHION:
             settings["data_dir"] = toy_fashion.default_set(settings["constructor"]["image_size"])
-        return singles(settings, cache_dir, sets.cache, sets.parallel_calls, labelled=True)
+        return singles(
+            settings,
+            cache_dir,
+            sets.cache,
+            sets.parallel_calls,
+            labelled=True,
+            one_label_each=True,
+        )
 
     start.train(
         DESCRIPTION,

@@ -25,6 +25,11 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
     def open_data(settings, cache_dir):
         from gans.data.training_data import singles
 
+        packing, batch_size = settings["constructor"]["packing"], settings["batch_size"]
+        if batch_size % packing:
+            raise cli.UsageError(
+                f"--batch_size expects a multiple of --packing={packing}. Received: {batch_size}"
+            )
         if settings["dataset"] == TOY_FASHION:
             settings["data_dir"] = toy_fashion.default_set(settings["constructor"]["image_size"])
         return singles(settings, cache_dir, sets.cache, sets.parallel_calls, labelled=False)

@@ -33,6 +33,7 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
             sets.cache,
             sets.parallel_calls,
             labelled=settings["constructor"]["supervised"],
+            one_label_each=True,
         )
 
     start.train(

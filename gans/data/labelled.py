@@ -197,8 +197,20 @@ def report_unlabelled(files: Source) -> str | None:
         return None
     return (
         f"{without} of {len(files) + without} images have no tags, left out; "
-        "--use_unlabelled uses them as unmatched reals"
+        "train_matching_cgan.py --use_unlabelled uses them as unmatched reals"
     )
+
+
+def check_one_label_each(source: Source):
+    """Raises `DataError` for the first image that has several labels, or none."""
+    others = np.flatnonzero(np.count_nonzero(source.labels, axis=1) != 1)
+    if len(others):
+        first = others[0]
+        held = (source.label_names[label] for label in np.flatnonzero(source.labels[first]))
+        raise DataError(
+            "expected one label for each image; train_matching_cgan.py takes several. "
+            f"Received: of {source.names[first]} {', '.join(held) or 'none'}"
+        )
 
 
 def labelled_batches(

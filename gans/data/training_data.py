@@ -151,6 +151,7 @@ def singles(
     cache: str,
     parallel_calls: int | None,
     labelled: bool,
+    one_label_each: bool = False,
 ) -> TrainingData:
     """Single images, with labels or without, or points.
 
@@ -163,6 +164,7 @@ def singles(
             labels, tags_csv, use_unlabelled, load_size, flip.
         cache_dir, cache, parallel_calls: as in `gans.data.labelled.labelled_batches`.
         labelled: whether batches and preview have labels.
+        one_label_each: whether these must be one-hot.
 
     Raises `DataError` for data that cannot be used.
     """
@@ -180,6 +182,8 @@ def singles(
         settings["flip"] = source.channels != (1,) if implied is None else implied
     fingerprint = dict(source.fingerprint())
     if labelled:
+        if one_label_each:
+            single.check_one_label_each(source)
         complete_labels(settings, source.label_names)
         fingerprint["labels"] = zlib.crc32(source.labels.tobytes())
         warning = single.report_unlabelled(source)

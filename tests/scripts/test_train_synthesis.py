@@ -423,7 +423,8 @@ def test_images_without_tags_are_left_out_and_counted(train, faces, monkeypatch,
     run = tmp_path / "run"
     assert train("train_matching_cgan", run, "--labels=none", data_dir=faces) == 0
     assert capsys.readouterr().err == (
-        "2 of 12 images have no tags, left out; --use_unlabelled uses them as unmatched reals\n"
+        "2 of 12 images have no tags, left out; "
+        "train_matching_cgan.py --use_unlabelled uses them as unmatched reals\n"
     )
     settings = settings_of(run)
     assert (settings["label_names"], settings["steps_per_epoch"]) == (TAGS, 2)
@@ -452,7 +453,7 @@ def test_tags_may_be_in_another_file(train, faces, monkeypatch, tmp_path):
     (faces / "tags.csv").rename(tmp_path / "words.csv")
     run = tmp_path / "run"
     flags = ("--labels=none", f"--tags_csv={tmp_path}/words.csv")
-    assert train("train_cgan", run, *flags, data_dir=faces) == 0
+    assert train("train_matching_cgan", run, *flags, data_dir=faces) == 0
     assert settings_of(run)["tags_csv"] == f"{tmp_path}/words.csv"
     assert len(settings_of(run)["label_names"]) == 5
 
@@ -465,6 +466,22 @@ def test_supervised_infogan_learns_the_labels_of_the_data(train, toy_bags, tmp_p
     assert (settings["constructor"]["label_dim"], len(settings["label_names"])) == (12, 12)
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert all(0 < line["supervised_loss"] < 10 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("script", "flags"),
+    [("train_cgan", ()), ("train_infogan", ("--supervised", "--categories=5"))],
+)
+def test_several_labels_of_an_image_are_refused_where_it_must_have_one(
+    train, faces, tmp_path, capsys, script, flags
+):
+    flags = (*flags, "--labels=none", "--epochs=1", "--decay_epochs=0")
+    assert train(script, tmp_path / "run", *flags, data_dir=faces) == 2
+    assert "expected one label for each image; train_matching_cgan.py takes several. " in (
+        error := capsys.readouterr().err
+    )
+    assert "Received: of 00002.png blue eyes, red hair" in error
+    assert not (tmp_path / "run").exists()
 
 
 # What no run can be made of.
@@ -495,6 +512,11 @@ def test_supervised_infogan_learns_the_labels_of_the_data(train, toy_bags, tmp_p
             "`network` must be 'mlp' or 'paper' on points. Received: convolutional",
         ),
         ("train_wgan_gp", ("--flip",), "--flip expects images. Received: --dataset=ring8"),
+        (
+            "train_dcgan",
+            ("--packing=3",),
+            "--batch_size expects a multiple of --packing=3. Received: 20",
+        ),
         (
             "train_gan",
             ("--optimizer=sgd", "--decay_epochs=1"),
