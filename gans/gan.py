@@ -21,8 +21,11 @@ V = -log 4). Digits that can be read, bags as blurs of colour. On `ring8`, modes
 
 Differences from the paper
 - `article`: the MLPs of the survey's listing for its conditional GAN, without the label; Adam.
-- `paper`: as the official code trains it, not saturating. The images are in [-1, 1], not [0, 1],
-  with tanh for the sigmoid, and the last bias begins at zero, not at the mean picture.
+- `paper`: as the official code trains it, not saturating. That halves D's loss, but not G's: here
+  D's rate is half of G's, which is the same to gradient descent. The images are in [-1, 1], not
+  [0, 1], with tanh for the sigmoid; the last bias begins at zero, not at the mean picture; initial
+  weights are N(0, 0.02), there uniform within 0.05 (G) and 0.005 (D).
+- `points`: PacGAN's networks, but without normalisation of the first layer.
 - G learns against the D that was just updated (algorithm 1), on the same noise, not on new.
 """
 
@@ -40,7 +43,6 @@ PRESETS = {
     # The constructor's defaults are the article's numbers.
     "article": {},
     "paper": {
-        "latent": "uniform",
         "generator_units": (1200, 1200),
         "discriminator_units": (240, 240),
         "norm": "none",
@@ -50,10 +52,11 @@ PRESETS = {
         "input_dropout": 0.2,
         "optimizer": "sgd",
         "learning_rate": 0.1,
+        "discriminator_learning_rate": 0.05,
     },
     "mnist": {"decay_epochs": 10},
-    # PacGAN's networks (Lin et al. 2018, section 4.1), as its code trains them: without the dropout
-    # that `pacgan_task.py: create_models` can add. Its rate is a constant 1e-4, over 400 epochs.
+    # The widths of PacGAN's networks (Lin et al. 2018, section 4.1), without the dropout that its
+    # `pacgan_task.py: create_models` can add. Its rate is a constant 1e-4, over 400 epochs.
     "points": {
         "data": "points",
         "latent_dim": 2,
@@ -134,7 +137,7 @@ class GAN(sampling.NoiseGAN):
         image_size: Side of the images in pixels.
         image_channels: 3, or 1 for grey.
         latent_dim: Length of the noise z.
-        latent: Distribution of z: normal, or uniform in [-1, 1] (the paper).
+        latent: Distribution of z: normal, or uniform in [-1, 1].
         loss: Of the generator: minimax, or non_saturating.
         generator_units: Width of each of the generator's hidden layers.
         discriminator_units: Width of each of the discriminator's.
@@ -147,6 +150,7 @@ class GAN(sampling.NoiseGAN):
         label_smoothing: Real samples are to be judged real with probability 1 minus this.
         optimizer: adam; or sgd, the paper's, whose rate shrinks and whose momentum grows.
         learning_rate: For both networks.
+        discriminator_learning_rate: The discriminator's, where it is another one.
         beta_1: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it. Of Adam.
@@ -175,6 +179,7 @@ class GAN(sampling.NoiseGAN):
         label_smoothing: float = 0.0,
         optimizer: Literal["adam", "sgd"] = "adam",
         learning_rate: float = 2e-4,
+        discriminator_learning_rate: float | None = None,
         beta_1: float = 0.5,
         decay_epochs: int = 0,
         seed: int = 0,
@@ -195,6 +200,7 @@ class GAN(sampling.NoiseGAN):
         self.label_smoothing = label_smoothing
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
+        self.discriminator_learning_rate = discriminator_learning_rate
         self.beta_1 = beta_1
         self.decay_epochs = decay_epochs
         self.seed = seed
@@ -223,20 +229,23 @@ class GAN(sampling.NoiseGAN):
             epochs, steps_per_epoch: length of the run; needed where `decay_epochs` is not 0.
             run_eagerly: run each step without a graph, to debug it.
         """
-        learning_rate = optimizers.decaying_rate(
-            self.learning_rate, self.decay_epochs, epochs, steps_per_epoch
-        )
 
-        def optimizer(network):
+        def optimizer(network, learning_rate):
             if self.optimizer_name == "sgd":
-                made = optimizers.AnnealedSGD(self.learning_rate)
+                made = optimizers.AnnealedSGD(learning_rate)
             else:
-                made = optimizers.Adam(learning_rate, beta_1=self.beta_1)
+                rate = optimizers.decaying_rate(
+                    learning_rate, self.decay_epochs, epochs, steps_per_epoch
+                )
+                made = optimizers.Adam(rate, beta_1=self.beta_1)
             made.build(network.trainable_variables)
             return made
 
-        self.optimizer_generator = optimizer(self.generator)
-        self.optimizer_discriminator = optimizer(self.discriminator)
+        rate, rate_d = self.learning_rate, self.discriminator_learning_rate
+        self.optimizer_generator = optimizer(self.generator, rate)
+        self.optimizer_discriminator = optimizer(
+            self.discriminator, rate if rate_d is None else rate_d
+        )
         super().compile(
             optimizer=self.optimizer_generator, run_eagerly=run_eagerly, jit_compile=False
         )
@@ -292,6 +301,8 @@ def check_settings(settings: dict):
     check_range(settings, ("point_scale",), 1e-6)
     check_range(settings, ("image_size", "image_channels", "latent_dim"), 1)
     check_range(settings, ("maxout", "learning_rate", "decay_epochs"), 0)
+    if settings["discriminator_learning_rate"] is not None:
+        check_range(settings, ("discriminator_learning_rate",), 0)
     check_range(settings, ("label_smoothing", "beta_1", "dropout", "input_dropout"), 0, below=1)
     for name in ("generator_units", "discriminator_units"):
         if not settings[name] or min(settings[name]) < 1:

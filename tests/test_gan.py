@@ -193,8 +193,9 @@ def pairs(network):
 @pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
 def test_a_step_is_d_then_g_against_the_updated_d_on_the_same_fakes(loss):
     # AnnealedSGD: an update is as large as its gradient, which Adam's first would hide.
-    rate = 0.5
-    gan = narrow(loss=loss, optimizer="sgd", learning_rate=rate, label_smoothing=0.1)
+    rate, rate_d = 0.3, 0.5
+    rates = {"learning_rate": rate, "discriminator_learning_rate": rate_d}
+    gan = narrow(loss=loss, optimizer="sgd", **rates, label_smoothing=0.1)
     real, z = points().numpy().astype("float64"), gan.sample_latent(points()).numpy()
     g, d = pairs(gan.generator), pairs(gan.discriminator)
     losses = {name: float(value) for name, value in gan.train_step(points()).items()}
@@ -206,7 +207,7 @@ def test_a_step_is_d_then_g_against_the_updated_d_on_the_same_fakes(loss):
     real_logits, fake_logits = forward(d, real), forward(d, fake)
     of_real, _ = backward(d, real, (sigmoid(real_logits) - 0.9) / BATCH)
     of_fake, _ = backward(d, fake, sigmoid(fake_logits) / BATCH)
-    updated = [w - rate * (a + b) for w, a, b in zip(sum(d, ()), of_real, of_fake, strict=True)]
+    updated = [w - rate_d * (a + b) for w, a, b in zip(sum(d, ()), of_real, of_fake, strict=True)]
     new = list(zip(updated[::2], updated[1::2], strict=True))
     judged = forward(new, fake)
     slope = sigmoid(judged) - 1 if loss == "non_saturating" else -sigmoid(judged)
@@ -335,6 +336,19 @@ def test_optimizers_are_as_named():
         AnnealedSGD
     }
     assert float(gan.optimizer_generator.learning_rate) == pytest.approx(0.2)
+    assert float(gan.optimizer_discriminator.learning_rate) == pytest.approx(0.2)
+    gan = narrow(learning_rate=0.1, discriminator_learning_rate=0.3, decay_epochs=4)
+    rates = [float(gan.optimizer_discriminator._learning_rate(step)) for step in (0, 19)]
+    assert rates == pytest.approx([0.3, 0.06])
+    assert float(gan.optimizer_generator.learning_rate) == pytest.approx(0.1)
+
+
+def test_the_papers_discriminator_is_half_as_fast():
+    # `get_samples_and_objectives` of the official code has half of this sum, and all of G's.
+    gan = GAN(**PRESETS["paper"])
+    gan.compile()
+    rates = [float(x.learning_rate) for x in (gan.optimizer_generator, gan.optimizer_discriminator)]
+    assert rates == pytest.approx([0.1, 0.05])
 
 
 @pytest.mark.parametrize("preset", PRESETS)

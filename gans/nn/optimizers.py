@@ -62,6 +62,28 @@ class Adam(keras.optimizers.Adam):
 
 
 @keras.saving.register_keras_serializable("gans")
+class AnnealedRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Divided by `decay` after each step, down to `minimum`: `ExponentialDecay` of pylearn2."""
+
+    def __init__(self, initial_learning_rate: float, decay: float, minimum: float):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay = decay
+        self.minimum = minimum
+
+    def __call__(self, step):
+        # 1.000004 is no float32 that could be raised to a high power.
+        shrunk = tf.exp(-tf.cast(step, tf.float32) * math.log(self.decay))
+        return tf.maximum(self.initial_learning_rate * shrunk, self.minimum)
+
+    def get_config(self):
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay": self.decay,
+            "minimum": self.minimum,
+        }
+
+
+@keras.saving.register_keras_serializable("gans")
 class AnnealedSGD(keras.optimizers.SGD):
     """Stochastic gradient descent of the first GAN: the rate shrinks with each update, the momentum
     grows (`mnist.yaml` of goodfeli/adversarial; Mirza & Osindero 2014, section 4.1).
@@ -84,8 +106,8 @@ class AnnealedSGD(keras.optimizers.SGD):
         saturate: int = 125_000,
         **kwargs,
     ):
-        super().__init__(learning_rate, momentum=momentum, **kwargs)
-        self.decay, self.minimum = decay, minimum
+        schedule = AnnealedRate(learning_rate, decay, minimum)
+        super().__init__(schedule, momentum=momentum, **kwargs)
         self.final_momentum, self.saturate = final_momentum, saturate
 
     def build(self, variables):
@@ -97,19 +119,17 @@ class AnnealedSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         velocity = self.momentums[self._get_variable_index(variable)]
-        done = tf.cast(self.iterations, tf.float32)
-        # 1.000004 is no float32 that could be raised to a high power.
-        rate = learning_rate * tf.exp(-done * math.log(self.decay))
-        rate = tf.maximum(tf.cast(rate, tf.float32), self.minimum)
-        grown = tf.minimum(done / self.saturate, 1.0)
+        grown = tf.minimum(tf.cast(self.iterations, tf.float32) / self.saturate, 1.0)
         momentum = self.momentum + grown * (self.final_momentum - self.momentum)
-        velocity.assign(momentum * velocity - rate * gradient)
+        velocity.assign(momentum * velocity - learning_rate * gradient)
         variable.assign_add(velocity)
 
     def get_config(self):
+        schedule = self._learning_rate
         return super().get_config() | {
-            "decay": self.decay,
-            "minimum": self.minimum,
+            "learning_rate": schedule.initial_learning_rate,
+            "decay": schedule.decay,
+            "minimum": schedule.minimum,
             "final_momentum": self.final_momentum,
             "saturate": self.saturate,
         }

@@ -219,6 +219,15 @@ def test_annealed_descent_begins_with_the_papers_numbers_and_ends_with_them():
         assert weights.numpy().item() / first - 1 == pytest.approx(momentum, rel=1e-4)
 
 
+def test_annealed_rate_is_that_of_the_next_update():
+    # What TensorBoard shows.
+    optimizer, weights = AnnealedSGD(0.1, decay=2.0), keras.Variable([0.0])
+    optimizer.build([weights])
+    for rate in (0.1, 0.05, 0.025):
+        assert float(optimizer.learning_rate) == pytest.approx(rate)
+        optimizer.apply([tf.constant([1.0])], [weights])
+
+
 def test_annealed_descent_made_from_its_config_goes_the_same_way():
     optimizer = AnnealedSGD(
         0.2, decay=1.5, minimum=0.01, momentum=0.1, final_momentum=0.8, saturate=3
