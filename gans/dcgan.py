@@ -26,8 +26,8 @@ Differences from the paper
 - `paper`: the official code's L2 penalty of 1e-5 on the weights is left out.
 - All: G learns against the D that was just updated, on the same fakes; the official code gives G
   batches of its own in turn with D's. In G's turn D's moving statistics stay as they are.
-- On points of the plane both networks are fully connected, with the paper's activations; with the
-  preset `points` they are PacGAN's.
+- On points of the plane both networks are fully connected: G with the paper's activation, D with
+  PacGAN's maxout; with the preset `points` both are PacGAN's.
 """
 
 from typing import Literal
@@ -148,7 +148,8 @@ def build_discriminator(
         x = synthesis.dcgan_features(
             x, filters=filters, kernel_size=kernel_size, init_stddev=init_stddev
         )
-    return keras.Model(sample, synthesis.score(x, init_stddev), name="discriminator")
+    logit = synthesis.score(x, initializers.normal(init_stddev))
+    return keras.Model(sample, logit, name="discriminator")
 
 
 class DCGAN(sampling.NoiseGAN):
@@ -166,7 +167,7 @@ class DCGAN(sampling.NoiseGAN):
         generator_filters: Channels of the generator's last hidden map, doubled on each smaller one;
             of points, width of its layers.
         discriminator_filters: Channels of the discriminator's first layer, likewise.
-        kernel_size: Side of all kernels: 5 (the paper) or 4.
+        kernel_size: Side of all kernels: 5 (the paper) or 4; of images only.
         generator_activation: Of the generator's hidden layers: relu (the paper), or leaky_relu,
             which the article tries.
         packing: Samples that the discriminator judges together; divides the batch size. 1 is DCGAN,

@@ -69,8 +69,9 @@ PRESETS = {
 # What the training script takes where no flag says otherwise.
 TRAINING = {
     "toy": {"batch_size": 32, "epochs": 200},
+    # As many updates of the generator as DCGAN's 25 epochs have.
     "article": {"batch_size": 64, "epochs": 125},
-    "paper": {"batch_size": 64, "epochs": 125},
+    "paper": {"batch_size": 64, "epochs": 25},
     "mnist": {"batch_size": 64, "epochs": 20},
     "points": {"batch_size": 256, "epochs": 100, "steps_per_call": 100},
 }
@@ -98,8 +99,8 @@ def build_generator(
     """
     z = layers.Input((latent_dim,), name="z")
     if data == "points":
-        x = synthesis.mlp(z, (filters,) * 3, initializer="he_normal")
-        return keras.Model(z, synthesis.points_of(x, "glorot_normal"), name="generator")
+        x = synthesis.mlp(z, (filters,) * 3, initializer="he_uniform")
+        return keras.Model(z, synthesis.points_of(x, "glorot_uniform"), name="generator")
     image = synthesis.dcgan_generator(
         z,
         image_size=image_size,
@@ -129,7 +130,8 @@ def build_critic(
         x = synthesis.mlp(sample, (filters,) * 3, initializer=initializers.normal(init_stddev))
     else:
         x = synthesis.dcgan_features(sample, filters=filters, norm=norm, init_stddev=init_stddev)
-    return keras.Model(sample, synthesis.score(x, init_stddev), name="critic")
+    value = synthesis.score(x, initializers.normal(init_stddev))
+    return keras.Model(sample, value, name="critic")
 
 
 class WGAN(sampling.NoiseGAN):
@@ -147,7 +149,7 @@ class WGAN(sampling.NoiseGAN):
         generator_filters: Channels of the generator's last hidden map, doubled on each smaller one;
             of points, width of its layers.
         critic_filters: Channels of the critic's first layer, likewise.
-        norm: Of the critic: batch (the official code), layer or none.
+        norm: Of the critic of images: batch (the official code), layer or none.
         clip: Bound of every weight of the critic.
         n_critic: Critic steps for one of the generator, but for the 100 at the start and at every
             500th iteration of the generator.

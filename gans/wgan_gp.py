@@ -47,7 +47,7 @@ PRESETS = {
     },
     # The constructor's defaults are the article's numbers.
     "article": {},
-    "paper": {"latent_dim": 128, "beta_1": 0.0, "learning_rate": 2e-4, "decay_epochs": 50},
+    "paper": {"latent_dim": 128, "beta_1": 0.0, "learning_rate": 2e-4, "decay_epochs": 640},
     "mnist": {
         "image_size": 28,
         "image_channels": 1,
@@ -71,7 +71,8 @@ PRESETS = {
 TRAINING = {
     "toy": {"batch_size": 32, "epochs": 200},
     "article": {"batch_size": 64, "epochs": 50},
-    "paper": {"batch_size": 64, "epochs": 50},
+    # 100,000 updates of the generator on CIFAR-10, as `gan_cifar_resnet.py`.
+    "paper": {"batch_size": 64, "epochs": 640},
     "mnist": {"batch_size": 64, "epochs": 12},
     "points": {"batch_size": 256, "epochs": 100, "steps_per_call": 100},
 }
@@ -93,8 +94,8 @@ def build_generator(
     """
     z = layers.Input((latent_dim,), name="z")
     if data == "points":
-        x = synthesis.mlp(z, (filters,) * 3, initializer="he_normal")
-        return keras.Model(z, synthesis.points_of(x, "glorot_normal"), name="generator")
+        x = synthesis.mlp(z, (filters,) * 3, initializer="he_uniform")
+        return keras.Model(z, synthesis.points_of(x, "glorot_uniform"), name="generator")
     image = synthesis.dcgan_generator(
         z,
         image_size=image_size,
@@ -121,10 +122,11 @@ def build_critic(
     shape = (2,) if data == "points" else (image_size, image_size, image_channels)
     sample = layers.Input(shape, name="sample")
     if data == "points":
-        x = synthesis.mlp(sample, (filters,) * 3, initializer=initializers.normal(init_stddev))
-    else:
-        x = synthesis.dcgan_features(sample, filters=filters, norm=norm, init_stddev=init_stddev)
-    return keras.Model(sample, synthesis.score(x, init_stddev), name="critic")
+        x = synthesis.mlp(sample, (filters,) * 3, initializer="he_uniform")
+        return keras.Model(sample, synthesis.score(x, "glorot_uniform"), name="critic")
+    x = synthesis.dcgan_features(sample, filters=filters, norm=norm, init_stddev=init_stddev)
+    value = synthesis.score(x, initializers.normal(init_stddev))
+    return keras.Model(sample, value, name="critic")
 
 
 class WGANGP(sampling.NoiseGAN):
@@ -142,7 +144,7 @@ class WGANGP(sampling.NoiseGAN):
         generator_filters: Channels of the generator's last hidden map, doubled on each smaller one;
             of points, width of its layers.
         critic_filters: Channels of the critic's first layer, likewise.
-        norm: Of the critic: layer or none.
+        norm: Of the critic of images: layer or none.
         lambda_gp: Weight of the gradient penalty.
         n_critic: Critic steps for one of the generator.
         learning_rate: Of Adam, for both networks.
@@ -150,8 +152,7 @@ class WGANGP(sampling.NoiseGAN):
         beta_2: Of Adam.
         decay_epochs: Last epochs of the run, over which the learning rate falls linearly; 0 keeps
             it.
-        init_stddev: Deviation of the normal distribution of the initial weights; of points, of the
-            critic's only.
+        init_stddev: Deviation of the normal distribution of the initial weights; of images only.
         upsample: How the generator doubles its maps: transpose (transposed convolutions), or resize
             (bilinear, then convolution), which leaves no checkerboard. Of DCGAN's networks only.
         seed: Of every random draw.

@@ -60,6 +60,25 @@ def test_critic_is_dcgans_with_scale_and_offset_per_channel():
     assert gan.generator.count_params() == 3 * 512 + 2 * 513 * 512 + 513 * 2
 
 
+def test_networks_of_points_begin_as_those_of_gan_toy():
+    # Uniform within sqrt(6 / inputs) before a ReLU (He), sqrt(6 / (inputs + outputs)) at the end.
+    gan = WGANGP(**PRESETS["points"])
+    for network in (gan.generator, gan.critic):
+        *hidden, last = [x.numpy() for x in network.trainable_variables if x.name == "kernel"]
+        for kernel in hidden:
+            limit = np.sqrt(6 / kernel.shape[0])
+            assert 0.99 * limit < np.abs(kernel).max() <= limit
+            assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.05)
+        limit = np.sqrt(6 / sum(last.shape))
+        assert 0.95 * limit < np.abs(last).max() <= limit
+    # So that the critic has a slope to begin with.
+    points = tf.constant(np.random.default_rng(0).uniform(-1, 1, (500, 2)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        values = gan.critic(points)
+    assert 0.3 < np.linalg.norm(tape.gradient(values, points), axis=1).mean() < 3
+
+
 @pytest.mark.parametrize("norm", ["layer", "none"])
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3), (64, 3), (96, 1)])
 def test_images_of_every_size_are_in_range(size, channels, norm):

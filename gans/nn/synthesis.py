@@ -146,10 +146,13 @@ def dcgan_features(
     return x
 
 
-def score(x, init_stddev: float = 0.02):
-    """One number per sample without activation, `(batch, 1)` float32, from a map or a vector."""
+def score(x, initializer=None):
+    """One number per sample without activation, `(batch, 1)` float32, from a map or a vector.
+
+    The initial weights are N(0, 0.02) unless `initializer` says otherwise.
+    """
     x = layers.Flatten()(x) if len(x.shape) > 2 else x
-    x = layers.Dense(1, kernel_initializer=initializers.normal(init_stddev))(x)
+    x = layers.Dense(1, kernel_initializer=initializer or initializers.normal())(x)
     return layers.Activation("linear", dtype="float32", name="score")(x)
 
 
@@ -256,9 +259,12 @@ def images_of(x, image_size: int, channels: int):
     return layers.Activation("tanh", dtype="float32", name="image")(x)
 
 
-def points_of(x, kernel_initializer=None):
-    """A vector as a point of the plane: `(batch, n)` to `(batch, 2)`, float32."""
-    x = layers.Dense(2, kernel_initializer=kernel_initializer or initializers.normal())(x)
+def points_of(x, initializer=None):
+    """A vector as a point of the plane: `(batch, n)` to `(batch, 2)`, float32.
+
+    The initial weights are N(0, 0.02) unless `initializer` says otherwise.
+    """
+    x = layers.Dense(2, kernel_initializer=initializer or initializers.normal())(x)
     return layers.Activation("linear", dtype="float32", name="point")(x)
 
 

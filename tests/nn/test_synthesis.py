@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gans.nn import layers, synthesis
+from gans.nn import initializers, layers, synthesis
 
 
 def normal(*shape, seed=0):
@@ -146,7 +146,7 @@ def test_the_label_reaches_every_layer_by_channels_of_its_own():
 
 def test_score_of_a_map_is_a_convolution_of_the_whole_map():
     x = keras.Input((4, 4, 3))
-    network = keras.Model(x, synthesis.score(x, init_stddev=0.3))
+    network = keras.Model(x, synthesis.score(x, initializers.normal(0.3)))
     kernel, bias = network.get_weights()
     network.set_weights([kernel, bias + 0.7])
     maps = normal(2, 4, 4, 3)
