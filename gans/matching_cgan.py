@@ -112,7 +112,7 @@ def build_generator(
         x = synthesis.mlp(x, (filters,) * 3, norm="batch", normalize_first=False)
         sample = synthesis.points_of(x)
     elif network == "article":
-        # A map of twice the size, and convolutions that bring it down.
+        # A map of twice the size, and convolutions that bring it down. Biases as in the listing.
         x = layers.Dense(15 * (2 * image_size) ** 2)(x)
         x = layers.Reshape((2 * image_size, 2 * image_size, 15))(x)
         x = layers.ReLU()(normalization("batch")(x))
@@ -166,7 +166,7 @@ def build_discriminator(
         x = synthesis.dcgan_features(x, filters=filters)
     if tags_enter == "replicated":
         # 6x6 at 96x96 (section 4.1, there 4x4 at 64x64).
-        x = Conv2D(x.shape[-1], 1, normalized=True, kernel_initializer=initializers.normal())(
+        x = Conv2D(x.shape[-1], 1, use_bias=False, kernel_initializer=initializers.normal())(
             TileLatent()([x, tags])
         )
         x = networks.leaky_relu(normalization("batch")(x))
@@ -188,8 +188,8 @@ class MatchingCGAN(sampling.NoiseGAN):
         latent_dim: Length of the noise z.
         latent: Distribution of z: normal, or uniform in [-1, 1].
         label_dim: Number of tags; the training script takes that of the data.
-        network: dcgan, or article: the article's own, whose generator has a wide first layer (69 M
-            weights at 96x96 with 23 tags).
+        network: Of images: dcgan, or article: the article's own, whose generator has a wide first
+            layer (69 M weights at 96x96 with 23 tags).
         tags_enter: The discriminator of images: replicated over its last map (the paper), or as a
             plane that a dense layer draws beside the image (the article).
         generator_filters: Of dcgan: channels of the generator's last hidden map, doubled on each
@@ -381,6 +381,12 @@ class MatchingCGAN(sampling.NoiseGAN):
         z = self.draw_latents(sampling.GRID - 1)
         drawn = [self.generate(z, np.repeat(row[None], len(z), 0)) for row in tags]
         return [[image, *row] for image, row in zip(images, drawn, strict=True)]
+
+    def diagnose(self, losses: dict[str, float], rows: list) -> list[str]:
+        """As of all that begin with noise, of the drawn images of the rows."""
+        if self.data == "images":
+            rows = [drawn for _, *drawn in rows]
+        return super().diagnose(losses, rows)
 
 
 def check_settings(settings: dict):

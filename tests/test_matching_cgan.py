@@ -82,7 +82,7 @@ def test_parameters_of_the_papers_networks():
     expected = 123 * 16 * 1024 + 16 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3) + 3
     assert trainable(generator) == expected + 2 * (1024 + 512 + 256 + 128)
     expected = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 64 + 2 * (128 + 256 + 512)
-    expected += (512 + 23 + 1) * 512 + 2 * 512  # 1x1 over map and tags.
+    expected += (512 + 23) * 512 + 2 * 512  # 1x1 over map and tags.
     assert trainable(build_discriminator(**sizes)) == expected + 4 * 4 * 512 + 1
 
 
@@ -232,6 +232,22 @@ def test_preview_shows_an_image_and_what_is_drawn_of_its_tags():
         drawn = gan.generate(z[column - 1 : column], tags[row : row + 1])[0]
         assert np.allclose(rows[row][column], drawn, atol=1e-6)
     assert np.array_equal(rows[0][1], rows[3][1])  # The same tags, the same noise.
+
+
+def test_a_real_image_in_each_row_does_not_hide_that_all_samples_are_the_same():
+    gan = narrow()
+    for variable in gan.generator.trainable_variables:
+        variable.assign(10 * variable if variable.name == "kernel" else variable)
+    tags = np.eye(TAGS, dtype="float32")
+    gan.optimizer_generator.iterations.assign(1000)
+    assert gan.diagnose({}, gan.preview((images(TAGS).numpy(), tags))) == []
+    # Without weights for z: a picture for each row of tags, another one for each.
+    dense = kinds(gan.generator, keras.layers.Dense)[0]
+    dense.kernel.assign(tf.concat([0 * dense.kernel[:-TAGS], dense.kernel[-TAGS:]], 0))
+    rows = gan.preview((images(TAGS).numpy(), tags))
+    assert np.abs(rows[0][1] - rows[1][1]).max() > 0.05
+    [sentence] = gan.diagnose({}, rows)
+    assert sentence.startswith("the samples differ by 0.0000 on average")
 
 
 def test_points():

@@ -7,6 +7,7 @@ from typing import Literal
 
 import keras
 import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from gans.nn.batching import in_chunks
@@ -59,11 +60,12 @@ class NoiseGAN(keras.Model):
 
     A GAN that derives from this has attributes `data`, `image_size`, `latent_dim`, `latent`,
     `label_dim` (0: no labels), `seed`, `generator`, and `discriminator` or `critic`, and may have
-    `packing` and `point_scale`.
+    `packing`, `point_scale` and `label_smoothing`.
     """
 
     packing = 1
     point_scale = 1.0
+    label_smoothing = 0.0
 
     @property
     def judge_network(self) -> keras.Model:
@@ -138,21 +140,27 @@ class NoiseGAN(keras.Model):
 
         Args:
             losses: of the last step.
-            rows: from `preview`.
+            rows: from `preview`; images of a row differ in their noise, and in it alone.
         """
         warnings = []
         if self.optimizer_generator.iterations < 500:
             return warnings  # Nothing is learned yet.
         d_loss = losses.get("d_loss", math.inf)
-        if d_loss < 0.02:
+        # Asked for a probability other than 0 or 1, it does not get below the entropy of that.
+        asked = (self.label_smoothing, 1.0 - self.label_smoothing)
+        if d_loss - np.sum(scipy.special.entr(asked)) < 0.02:
             warnings.append(
                 f"the discriminator's loss is {d_loss:.4f}: it tells real from fake at once, and "
                 "its gradient leads the generator nowhere. If that lasts, make the discriminator "
                 "narrower, lower learning_rate, or train WGAN-GP"
             )
-        samples = rows[0] if self.data == "points" else np.stack(sum(rows, []))
-        spread = float(np.std(samples, axis=0).mean())
-        if len(samples) > 1 and spread < 0.01:
+        if self.data == "points":
+            # Labels are in turn.
+            labels = self.label_dim or 1
+            rows = [rows[0][label::labels] for label in range(labels)]
+        rows = [np.stack(row) for row in rows if len(row) > 1]
+        spread = float(np.mean([np.std(row, axis=0).mean() for row in rows])) if rows else math.inf
+        if spread < 0.01:
             warnings.append(
                 f"the samples differ by {spread:.4f} on average: the generator makes one picture "
                 "of all noise. If that lasts, lower learning_rate, or train DCGAN with packing, "

@@ -209,7 +209,8 @@ def test_preview_of_labelled_points_has_labels_in_turn_and_the_highest_judgement
 
 def grid_that_differs_by(deviation):
     image = np.zeros((8, 8, 1))
-    return [[image - deviation, image + deviation] for _ in range(4)]
+    # Rows may be of different labels: what is equal within all of them is equal.
+    return [[row + image - deviation, row + image + deviation] for row in range(4)]
 
 
 WON = "the discriminator's loss is 0.0100"
@@ -235,6 +236,22 @@ def test_diagnose_names_a_won_discriminator_and_a_collapsed_generator(losses, de
         assert sentence.startswith(word)
     points = [np.array([[0.0, 0.0], [2 * deviation, 2 * deviation]]), np.zeros(3)]
     assert len(Fixed("points").diagnose(losses, points)) == len(words)
+
+
+def test_diagnose_of_labelled_points_looks_at_each_label():
+    gan = Fixed("points", label_dim=2)
+    for apart, words in [(0.0, 1), (0.5, 0)]:
+        # Labels in turn: 0 and 1, then the same again.
+        samples = np.array([[0.0, 0.0], [5.0, 5.0], [apart, apart], [5.0 + apart, 5.0 + apart]])
+        assert len(gan.diagnose({}, [samples, np.zeros(3)])) == words
+
+
+def test_a_discriminator_that_won_is_told_from_one_that_must_doubt():
+    gan = Fixed()
+    gan.label_smoothing = 0.1
+    # -0.9 log 0.9 - 0.1 log 0.1 is 0.3251.
+    for d_loss, words in [(0.344, 1), (0.346, 0)]:
+        assert len(gan.diagnose({"d_loss": d_loss}, grid_that_differs_by(0.5))) == words
 
 
 def test_diagnose_says_nothing_early():
