@@ -41,6 +41,14 @@ def list_images(folder: Path, arrays: bool = False) -> list[str]:
     return sorted(found)
 
 
+def no_folder(path: str | Path) -> str:
+    """What there is in place of a folder, for an error: `no such folder`, or `the file X` where the
+    path, or one that it would be below, is that of a file.
+    """
+    file = next((place for place in (Path(path), *Path(path).parents) if place.is_file()), None)
+    return f"the file {file}" if file else "no such folder"
+
+
 def open_image(path: Path) -> Image.Image:
     """Opens a JPEG or PNG; nothing else, and nothing larger than 64 megapixels, is ever decoded.
 

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data import labels as words
-from gans.data.images import DataError, check_files, is_array, list_images
+from gans.data.images import DataError, check_files, is_array, list_images, no_folder
 from gans.data.pairs import held_out_split
 from gans.data.stream import (
     Files,
@@ -130,7 +130,7 @@ def _found(folder: Path) -> ImageFiles:
     if not names:
         raise DataError(
             f"expected images in {folder}. "
-            f"Received: {'none' if folder.is_dir() else 'no such folder'}"
+            f"Received: {'none' if folder.is_dir() else no_folder(folder)}"
         )
     paths = [folder / name for name in names]
     sizes, depth = check_files(paths)

@@ -15,7 +15,14 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from gans.data.images import DataError, check_files, describe_sizes, is_array, list_images
+from gans.data.images import (
+    DataError,
+    check_files,
+    describe_sizes,
+    is_array,
+    list_images,
+    no_folder,
+)
 from gans.data.stream import Files, Source, augmented, load, naming_damage, read_pixels, resize
 
 __all__ = [
@@ -121,7 +128,7 @@ def find_pairs(
         raise DataError(
             f"expected images in {combined} (A and B side by side) or in {folder_a} and "
             f"{folder_b}. "
-            f"Received: {'an empty folder' if combined.is_dir() else 'no such folder'}"
+            f"Received: {'an empty folder' if combined.is_dir() else no_folder(combined)}"
         )
     paths = [combined / name for name in names]
     sizes, channels = check_files(paths)

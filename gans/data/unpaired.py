@@ -16,7 +16,14 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from gans.data.images import DataError, check_files, describe_sizes, is_array, list_images
+from gans.data.images import (
+    DataError,
+    check_files,
+    describe_sizes,
+    is_array,
+    list_images,
+    no_folder,
+)
 from gans.data.pairs import Direction, held_out_split
 from gans.data.stream import Files, Source, augmented, load, naming_damage, read_pixels, resize
 
@@ -190,7 +197,7 @@ def _listed(folder: Path, expected: str) -> tuple[tuple[str, ...], tuple[str, ..
     if not names:
         raise DataError(
             f"expected images in {expected}. "
-            f"Received: {'an empty folder' if folder.is_dir() else 'no such folder'}"
+            f"Received: {'an empty folder' if folder.is_dir() else no_folder(folder)}"
         )
     return tuple(names), tuple(str(folder / name) for name in names)
 

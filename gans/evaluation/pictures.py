@@ -13,7 +13,15 @@ import numpy as np
 from PIL import Image
 
 from gans.data.held_out import HeldOut
-from gans.data.images import DataError, is_array, list_images, open_array, open_image, to_uint8
+from gans.data.images import (
+    DataError,
+    is_array,
+    list_images,
+    no_folder,
+    open_array,
+    open_image,
+    to_uint8,
+)
 from gans.metrics.features import batched
 
 BATCH = 100
@@ -61,7 +69,7 @@ def of_folder(folder: str | Path, limit: int | None = None) -> Pictures:
     root = Path(folder)
     names = list_images(root, arrays=True)[:limit]
     if len(names) < 2:
-        received = len(names) if root.is_dir() else "no such folder"
+        received = len(names) if root.is_dir() else no_folder(root)
         raise DataError(f"expected 2 images or more in {root}. Received: {received}")
 
     def read(path: Path) -> np.ndarray:

@@ -60,6 +60,13 @@ def test_a_missing_folder_holds_no_images(tmp_path):
     assert images.list_images(tmp_path / "nowhere") == []
 
 
+def test_what_there_is_in_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    assert images.no_folder(tmp_path / "nowhere") == "no such folder"
+    assert images.no_folder(tmp_path / "a.jpg") == f"the file {tmp_path}/a.jpg"
+    assert images.no_folder(tmp_path / "a.jpg" / "train") == f"the file {tmp_path}/a.jpg"
+
+
 # Checking.
 
 

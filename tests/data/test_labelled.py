@@ -114,6 +114,13 @@ def test_folders_without_images_are_refused(tmp_path):
     )
 
 
+def test_an_image_in_place_of_their_folder_is_called_a_file(tmp_path):
+    image = save(tmp_path / "a.jpg")
+    assert refusal(labelled.find_images, image) == (
+        f"expected images in {image}. Received: the file {image}"
+    )
+
+
 # Which labels.
 
 

@@ -133,6 +133,8 @@ def test_no_folder_and_an_empty_one_are_told_apart(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "notes.txt").touch()
     assert refusal(tmp_path) == expected + "an empty folder"
+    file = tmp_path / "train" / "notes.txt"
+    assert refusal(file).endswith(f"{file}/trainB. Received: the file {file}")
 
 
 def test_a_validation_folder_that_is_empty_is_an_error_and_not_a_reason_to_take_another(tmp_path):

@@ -194,6 +194,8 @@ def test_no_folder_and_an_empty_one_are_told_apart(tmp_path):
     assert refusal(tmp_path, tmp_path) == (
         f"expected images in {tmp_path}/train or in {tmp_path}/trainB. Received: no such folder"
     )
+    (tmp_path / "photos").touch()
+    assert refusal(tmp_path / "photos").endswith(f"Received: the file {tmp_path}/photos")
 
 
 def test_single_images_are_no_two_domains(tmp_path):

@@ -48,6 +48,8 @@ def test_a_folder_gives_all_its_images_by_name(mixed):
 def test_folders_that_are_none_or_hold_too_little_are_refused(tmp_path, mixed):
     with pytest.raises(DataError, match="Received: no such folder$"):
         pictures.of_folder(tmp_path / "none")
+    with pytest.raises(DataError, match="Received: the file .*d.png$"):
+        pictures.of_folder(mixed[0] / "d.png")
     with pytest.raises(DataError, match="^expected 2 images or more in .* Received: 1$"):
         pictures.of_folder(mixed[0] / "b")
 
