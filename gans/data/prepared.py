@@ -7,6 +7,7 @@ is downloaded. Needs `pip install gans[tfds]`.
 """
 
 import contextlib
+import difflib
 import functools
 import os
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gans.data import datasets
 from gans.data.images import DataError
 from gans.data.labels import one_hot
 from gans.data.pairs import Direction
@@ -322,10 +324,14 @@ def open_prepared(name: str, tfds_dir: str | Path | None):
     if not versions:
         source = "gans/data/paired_images.py" if name.startswith("paired_images") else name
         config = f" --config={name.split('/')[1]}" if "/" in name and source != name else ""
+        received = f"no version {version}".rstrip() if folder.is_dir() else "no such folder"
+        # Only now: emnist is no slip, and neither is cifar100.
+        similar = difflib.get_close_matches(name, datasets.DATASETS, n=1, cutoff=0.75)
+        if similar and similar[0] != name:
+            received += f"; did you mean {similar[0]}?"
         raise DataError(
             f"expected a prepared data set in {folder}; `tfds build {source}{config} "
-            f"--data_dir={root}` prepares it once. Received: "
-            f"{'no version ' + version if folder.is_dir() else 'no such folder'}".rstrip()
+            f"--data_dir={root}` prepares it once. Received: {received}"
         )
     newest = max(versions, key=lambda path: tfds.core.Version(path.name))
     return tfds.builder_from_directory(newest)

@@ -14,10 +14,10 @@ class Flags:
     """What every training script can be told.
 
     Args:
-        run_dir: Folder of the run: settings, checkpoints, logs, samples, weights. Default: runs/
-            and the GAN's name.
+        run_dir: Folder of the run: settings, checkpoints, logs, samples, weights. Default: runs/,
+            the GAN's name and, but for toy fashion, that of the data.
         preset: Whose numbers are taken where no flag says otherwise. Default: toy without data of
-            yours, article with it.
+            yours, article with it; of a --dataset as it implies.
         epochs: Passes over the data; a preset's decay_epochs, not its epoch_step, grow and shrink
             with them. Default: the preset's.
         steps_per_epoch: Default: as many as use each image once.
@@ -36,7 +36,7 @@ class Flags:
         evaluate_every: Epochs between two evaluations by features, as scripts/evaluate.py makes
             them, of images; see evaluation/ in TensorBoard. Default: none.
         extractor: What makes these features: own (a classifier of the data, trained first if there
-            is none), inception, or the folder of a classifier.
+            is none), inception, or the folder of a classifier. Default: own.
         profile: First and last step of this process that TensorFlow's profiler records, e.g. 20,30.
         dry_run: Print the resolved settings and stop.
         debug: Show the traceback of an error.
@@ -55,7 +55,7 @@ class Flags:
     checkpoint_every: int | None = None
     keep_checkpoints: int = 3
     evaluate_every: int | None = None
-    extractor: str = "own"
+    extractor: str | None = None
     profile: tuple[int, int] | None = None
     dry_run: bool = False
     debug: bool = False
@@ -74,6 +74,10 @@ class Flags:
             "evaluate_every",
         )
         command.check_at_least(1, **{name: getattr(self, name) for name in names})
+        if self.extractor and not self.evaluate_every:
+            raise cli.UsageError(
+                f"--extractor={self.extractor} expects --evaluate_every. Received: none"
+            )
         if not 0 <= self.seed < 2**24:
             # Each seed has some streams of 32-bit random numbers.
             raise cli.UsageError(f"--seed expects 0 to 16777215. Received: {self.seed}")

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from gans.training import cli
 
+# Settings that an error names.
+NAMED = 6
 LIBRARIES = ("gans", "tensorflow", "keras", "numpy")
 
 
@@ -59,12 +61,15 @@ class RunFolder:
     def read_config(self) -> dict:
         """The settings that the run was begun with. Raises `UsageError` where there is no run."""
         try:
-            return json.loads(self.config_file.read_text(encoding="utf-8"))["settings"]
+            settings = json.loads(self.config_file.read_text(encoding="utf-8"))["settings"]
+            if isinstance(settings["model"], str) and isinstance(settings["constructor"], dict):
+                return settings
         except (OSError, ValueError, KeyError, TypeError):
-            received = "no readable config.json" if self.path.is_dir() else "no such folder"
-            raise cli.UsageError(
-                f"expected the folder of a run. Received: {self.path} ({received})"
-            ) from None
+            pass
+        received = "no readable config.json"
+        if not self.path.is_dir():
+            received = "a file" if self.path.exists() else "no such folder"
+        raise cli.UsageError(f"expected the folder of a run. Received: {self.path} ({received})")
 
     def check(self, settings: dict, free: frozenset[str] = frozenset()):
         """Refuses a folder that holds another run, or files that are no run's. Writes nothing.
@@ -89,25 +94,37 @@ class RunFolder:
             {**all_settings, **all_settings.get("constructor", {}), "constructor": None}
             for all_settings in (self.read_config(), json.loads(json.dumps(settings)))
         )
-        keys = [key for key in {**begun, **now} if key not in free]
+        if begun["model"] != now["model"]:
+            raise cli.UsageError(
+                f"{self.path} holds a run of {begun['model']}. Received: {now['model']}; "
+                "give another --run_dir"
+            )
         differing = [
             f"{key} {begun.get(key)!r} -> {now.get(key)!r}"
-            for key in keys
-            if begun.get(key) != now.get(key)
+            for key in {**begun, **now}
+            # A mixture is what the name of the data set stands for.
+            if key not in free | {"mixture"} and begun.get(key) != now.get(key)
         ]
         if differing:
+            more = [f"and {len(differing) - NAMED} more"] * (len(differing) > NAMED)
             raise cli.UsageError(
-                f"{self.path} holds a run with other settings: {', '.join(differing)}; "
+                f"{self.path} holds a run with other settings: "
+                f"{', '.join([*differing[:NAMED], *more])}; "
                 "give the same ones, or another --run_dir"
             )
 
     def begin(self, settings: dict):
-        """Records settings and versions, and makes the folders, unless that is done; needs the
-        lock.
+        """Records settings and versions, and makes the folders, unless that is done; of a run that
+        is made longer the epochs. Needs the lock.
         """
         # Before all else: it tells a run from somebody's files.
-        if not self.config_file.exists():
-            record = {"settings": settings, "versions": versions()}
+        if self.config_file.exists():
+            record = json.loads(self.config_file.read_text(encoding="utf-8"))
+            longer = settings["epochs"] > record["settings"]["epochs"]
+            record["settings"]["epochs"] = settings["epochs"]
+        else:
+            longer, record = True, {"settings": settings, "versions": versions()}
+        if longer:
             write_atomically(self.config_file, json.dumps(record, indent=2) + "\n")
         for folder in (self.checkpoints, self.logs, self.samples):
             folder.mkdir(exist_ok=True)

@@ -91,7 +91,8 @@ def _convert_member(text: str, annotation: Any) -> Any:
         # `--channels=$UNSET` and `1,,2` are slips, not tuples with nothing in them.
         if all(items):
             return tuple(convert(item, kind) for item, kind in zip(items, kinds, strict=True))
-    if annotation is str or (annotation is Path and text):
+    # `--run_dir=$UNSET` likewise: the default is asked for by leaving the flag out.
+    if annotation in (str, Path) and text:
         return annotation(text)
     if annotation is int and re.fullmatch(r"[+-]?[0-9]+", text):
         return int(text)
@@ -281,7 +282,12 @@ def compose(function: Callable, extra: ClassDescription) -> Callable:
             values[group] = given[group].annotation(**chosen)
         return function(**values, constructor=constructor)
 
-    composed.__signature__ = inspect.Signature([*own.values(), *theirs.values()])
+    # By name only but for the function's own: a word without a flag is a slip and no --run_dir.
+    named = [p for name, p in own.items() if name not in given] + list(theirs.values())
+    composed.__signature__ = inspect.Signature(
+        [p for name, p in own.items() if name in given]
+        + [p.replace(kind=p.KEYWORD_ONLY) for p in named]
+    )
     composed.described_class = extra
     composed.own_flags = {name: (extra.help | meanings).get(name, "") for name in own}
     return composed

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from gans.data.datasets import TOY_FASHION
 from gans.training import cli, command
 from gans.training.flags import Flags
 from gans.training.run_folder import RunFolder
@@ -73,10 +74,10 @@ def train(
     """
     flags.check()
     settings = resolve(description, flags, constructor, data_settings, preset, implied or {})
+    run = RunFolder(flags.run_dir or default_run_dir(settings))
     if flags.dry_run:
-        command.show(settings)
+        command.show({"run_dir": str(run.path), **settings})
         return
-    run = RunFolder(flags.run_dir or f"runs/{description.module.removeprefix('gans.')}")
 
     # TensorFlow takes 3 s to import: not before the flags are known to be right.
     command.import_tensorflow(flags.debug)
@@ -102,12 +103,13 @@ def train(
     constant = isinstance(gan.optimizer.get_config()["learning_rate"], float)
     settings["constant_rate"] = constant
     run.check(settings, command.FREE | ({"epochs"} if constant else set()))
+    evaluate = None
+    if flags.evaluate_every:
+        with command.usage_errors(DataError), data.naming_damage():
+            evaluate = watch(run, settings, flags.extractor or "own", gan)
     with run.locked(), command.usage_errors(DataError), data.naming_damage():
         run.begin(settings)
         run.check_data(data.fingerprint)
-        evaluate = None
-        if flags.evaluate_every:
-            evaluate = watch(run, settings, flags.extractor, gan)
         picture = loop.train(
             gan,
             data.batches,
@@ -133,6 +135,18 @@ def train(
         if data.animate:
             picture = film(run)
     print(f"samples: {picture}")
+
+
+def default_run_dir(settings: dict[str, Any]) -> str:
+    """Below runs/ the GAN's name, and where it does not train on toy fashion that of the data: of
+    data/bags, digits.npz or cycle_gan/horse2zebra:3.0.0 it is bags, digits or horse2zebra.
+    """
+    folders = [settings.get(name) for name in ("data_dir", "data_dir_b")]
+    names = [Path(folder).name.removesuffix(".npz") for folder in folders if folder]
+    prepared = [settings.get(name) for name in ("tfds", "tfds_b", "dataset")]
+    prepared = [name.partition(":")[0] for name in prepared if name not in (None, TOY_FASHION)]
+    names += [name.rpartition("/")[2] for name in prepared]
+    return f"runs/{'_'.join([settings['module'].removeprefix('gans.'), *names])}"
 
 
 def steps_per_call(preset: int, given: int | None, steps: int) -> int:
@@ -175,13 +189,20 @@ def resolve(
     named = data_settings.get("data_dir") or data_settings.get("tfds")
     name = flags.preset or preset or ("article" if named else "toy")
     defaults = {parameter.name: parameter.default for parameter in description.parameters}
+    implied = implied or {}
     model = {
         **defaults,
         **description.presets[name],
-        **(implied or {}),
+        **implied,
         **constructor,
         "seed": flags.seed,
     }
+    kind = implied.get("data", "images")
+    if model.get("data", kind) != kind:
+        received = f"--data={constructor['data']}" if "data" in constructor else f"--preset={name}"
+        raise cli.UsageError(
+            f"expected a GAN of {kind}, which the data holds. Received: {received}"
+        )
     preset = command.read_literal(description.module, "TRAINING")[name]
     if flags.epochs and model.get("decay_epochs") and "decay_epochs" not in constructor:
         # A shorter or longer run decays over the same share of it.

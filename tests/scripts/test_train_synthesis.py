@@ -165,7 +165,8 @@ def test_every_preset_is_what_the_gans_file_says(
     training = command.read_literal(about.module, "TRAINING")
     assert list(about.presets) == ["toy", "article", "paper", "mnist", "points"]
     for preset in about.presets:
-        settings = dry_run(script, f"--preset={preset}")
+        points = ("--dataset=ring8",) * (preset == "points")
+        settings = dry_run(script, f"--preset={preset}", *points)
         assert settings["constructor"] == constructor_of(about, preset)
         assert settings.items() >= json.loads(json.dumps(training[preset])).items()
         assert settings["steps_per_call"] == (100 if preset == "points" else 1)
@@ -484,6 +485,28 @@ def test_several_labels_of_an_image_are_refused_where_it_must_have_one(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "folder"),
+    [
+        ((), "runs/dcgan"),
+        (("--preset=paper", "--seed=3"), "runs/dcgan"),
+        (("--dataset=ring8",), "runs/dcgan_ring8"),
+        (("--dataset=lsun/church:0.1.0",), "runs/dcgan_church"),
+        (("--data_dir=my/cats.v2/",), "runs/dcgan_cats.v2"),
+        (("--data_dir=my/digits.npz",), "runs/dcgan_digits"),
+        (("--dataset=ring8", "--run_dir=mine"), "mine"),
+    ],
+)
+def test_runs_on_different_data_have_folders_of_their_own(dry_run, flags, folder):
+    assert dry_run("train_dcgan", *flags)["run_dir"] == folder
+
+
+def test_a_word_without_a_flag_is_no_folder(run_script, no_tensorflow, tmp_path, capsys):
+    for word, hint in [("ring8", ""), ("dataset=ring8", "; did you mean --dataset?")]:
+        assert run_script("train_gan", word) == 2
+        assert capsys.readouterr().err == f"error: unexpected argument {word!r}{hint}\n"
+
+
 # What no run can be made of.
 
 
@@ -512,6 +535,21 @@ def test_several_labels_of_an_image_are_refused_where_it_must_have_one(
             "`network` must be 'mlp' or 'paper' on points. Received: convolutional",
         ),
         ("train_wgan_gp", ("--flip",), "--flip expects images. Received: --dataset=ring8"),
+        (
+            "train_wgan",
+            ("--data=images",),
+            "expected a GAN of points, which the data holds. Received: --data=images",
+        ),
+        (
+            "train_dcgan",
+            ("--evaluate_every=1",),
+            "--evaluate_every expects images. Received: points",
+        ),
+        (
+            "train_dcgan",
+            ("--extractor=inception",),
+            "--extractor=inception expects --evaluate_every. Received: none",
+        ),
         (
             "train_dcgan",
             ("--packing=3",),
@@ -555,6 +593,11 @@ def test_what_contradicts_is_one_line_and_makes_no_folder(
             "train_gan",
             ("--batch_size=13",),
             "expected at least 13 images, the batch size. Received: 12; lower --batch_size",
+        ),
+        (
+            "train_infogan",
+            ("--preset=points",),
+            "expected a GAN of images, which the data holds. Received: --preset=points",
         ),
     ],
 )

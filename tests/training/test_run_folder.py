@@ -75,13 +75,31 @@ def test_begin_makes_the_folders(run):
     assert {entry.name for entry in run.path.iterdir()} == names
 
 
-def test_begin_again_changes_nothing(run):
+def test_begin_again_records_more_epochs_and_nothing_else(run):
     before = contents(run.path)
-    run.begin({**SETTINGS, "epochs": 3})
+    run.begin({**SETTINGS, "epochs": 1, "data_dir": "/moved"})
     assert contents(run.path) == before
+    run.begin({**SETTINGS, "epochs": 3, "data_dir": "/moved"})
+    after = json.loads(before[run.config_file])
+    after["settings"]["epochs"] = 3
+    assert json.loads(run.config_file.read_text()) == after
 
 
-@pytest.mark.parametrize("text", [None, "", "garbage", "[]", '{"versions": {}}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "garbage",
+        "[]",
+        '{"versions": {}}',
+        "\xff",
+        '{"settings": []}',
+        '{"settings": {"model": "GAN"}}',
+        '{"settings": {"model": "GAN", "constructor": []}}',
+        '{"settings": {"model": 1, "constructor": {}}}',
+    ],
+)
 def test_config_that_cannot_be_read_is_one_line(run, text):
     if text is None:
         run.config_file.unlink()
@@ -94,6 +112,9 @@ def test_config_that_cannot_be_read_is_one_line(run, text):
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     path = tmp_path / "missing"
     with refused(f"expected the folder of a run. Received: {path} (no such folder)"):
+        RunFolder(path).read_config()
+    path.write_text("mine")
+    with refused(f"expected the folder of a run. Received: {path} (a file)"):
         RunFolder(path).read_config()
 
 
@@ -135,6 +156,21 @@ def test_check_names_every_changed_setting_old_and_new(run):
     changed = {**SETTINGS, "epochs": 3, "constructor": {"norm": "batch", "filters": 4}}
     with refused(
         f"{run.path} holds a run with other settings: epochs 2 -> 3, norm 'none' -> 'batch'; "
+        "give the same ones, or another --run_dir"
+    ):
+        run.check(changed)
+
+
+def test_check_of_another_gan_names_nothing_else(run):
+    with refused(f"{run.path} holds a run of Tiny. Received: Other; give another --run_dir"):
+        run.check({**SETTINGS, "model": "Other", "epochs": 3})
+
+
+def test_check_names_six_changed_settings_and_counts_the_rest(run):
+    changed = {**SETTINGS, "mixture": [0.0] * 100, **{f"of_{place}": 1 for place in range(8)}}
+    named = ", ".join(f"of_{place} None -> 1" for place in range(6))
+    with refused(
+        f"{run.path} holds a run with other settings: {named}, and 2 more; "
         "give the same ones, or another --run_dir"
     ):
         run.check(changed)

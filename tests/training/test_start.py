@@ -36,7 +36,8 @@ def resolve(flags=None, constructor=None, data_settings=None, **options):
     ],
 )
 def test_the_preset_is_that_of_the_flag_then_of_the_data(flags, data_settings, preset, taken):
-    settings = resolve(flags, data_settings=data_settings, preset=preset)
+    implied = {"data": "points"} if taken == "points" else {}
+    settings = resolve(flags, data_settings=data_settings, preset=preset, implied=implied)
     assert settings["preset"] == taken
     assert settings["constructor"] == DEFAULTS | DESCRIPTION.presets[taken]
 
@@ -79,7 +80,8 @@ def test_what_is_given_of_the_data_is_over_the_presets_training(given, taken):
     ],
 )
 def test_steps_of_a_call_are_those_of_the_flag_or_the_preset_or_one(flags, preset, steps):
-    assert resolve(flags, preset=preset)["steps_per_call"] == steps
+    implied = {"data": "points"} if preset == "points" else {}
+    assert resolve(flags, preset=preset, implied=implied)["steps_per_call"] == steps
 
 
 # Several steps in one call.
