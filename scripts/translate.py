@@ -38,7 +38,8 @@ from gans.data.images import (
     to_uint8,
 )
 from gans.training import cli, command
-from gans.training.restore import gan_module, open_run, translate_takes
+from gans.training.output import check_folder
+from gans.training.restore import gan_module, generates, open_run, translate_takes
 from gans.training.run_folder import RunFolder
 
 GIF_MILLISECONDS = 120
@@ -92,6 +93,11 @@ def translate(
         debug: Show the traceback of an error.
     """
     settings = RunFolder(run_dir).read_config()
+    if generates(gan_module(settings)):
+        raise cli.UsageError(
+            "expected a GAN that translates; scripts/generate.py is for the others. "
+            f"Received: a run of {settings['model']}"
+        )
     takes = translate_takes(gan_module(settings))
     asked = {
         "samples": samples is not None,
@@ -119,8 +125,7 @@ def translate(
         source: Targets.of(Path(output) / name, count, channels, interpolate)
         for source, name in sources.items()
     }
-    if Path(output).exists() and not Path(output).is_dir():
-        raise cli.UsageError(f"--output expects a folder. Received: the file {output}")
+    check_folder("output", output)
     check_targets(targets, overwrite)
 
     command.import_tensorflow(debug)

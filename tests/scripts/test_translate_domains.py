@@ -13,6 +13,7 @@ from gans.cyclegan import CycleGAN
 from gans.data.images import grid, to_uint8
 from gans.discogan import DiscoGAN
 from gans.pix2pix import Pix2Pix
+from gans.training import command
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
@@ -328,6 +329,17 @@ def test_a_folder_without_arrays_is_refused(begun, failure, image, tmp_path):
 
 
 # What a GAN has no use for.
+
+
+def test_a_gan_that_begins_with_noise_is_for_generate(failure, image, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
+    run = RunFolder(tmp_path / "run")
+    with run.locked():
+        run.begin({"model": "DCGAN", "module": "gans.dcgan", "constructor": {"image_size": 32}})
+    assert failure(image) == (
+        "expected a GAN that translates; scripts/generate.py is for the others. "
+        "Received: a run of DCGAN"
+    )
 
 
 @pytest.mark.parametrize(
