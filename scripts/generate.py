@@ -46,6 +46,7 @@ from gans.metrics import probe as probes
 from gans.metrics.classifier import as_float
 from gans.nn import walks
 from gans.training import cli, command
+from gans.training.output import check_folder
 from gans.training.restore import calls_of, gan_module, generates, methods_of, open_run
 from gans.training.run_folder import RunFolder, write_atomically
 
@@ -60,7 +61,9 @@ FLAGS_OF = {
     "filters": ("seed",),
     "codes": ("count", "steps", "seed"),
 }
-COLUMNS = 8
+# GANs that learn of one label an image; what others make of several nobody can say.
+ONE_LABEL_EACH = ("CGAN",)
+COLUMNS, STEPS = 8, 10
 POINTS = 2500  # PacGAN's number.
 SHOWN = (1, 3)  # Channels of a picture that can be looked at.
 AROUND = 0.25  # The noise of DCGAN's figure 7.
@@ -95,12 +98,13 @@ def generate(
         mode: What is made: samples, interpolate, arithmetic, probe, filters or codes. Default:
             samples, or arithmetic with --arithmetic.
         count: Samples, with labels of each; pairs of an interpolation; rows of a picture of codes.
-            Default: 64 samples, or 8 of each label, or 2500 points; 8 rows.
+            Default: 64 samples, or 8 of each label, or 2500 points; 8 rows. At most 100000 pictures
+            are made.
         steps: Pictures from one end to the other. Default: 10.
         classes: Of a GAN with labels, a row each: names, or numbers from 0 on. Of InfoGAN,
             categories. Default: all.
-        tags: Of a GAN with labels, several at once, e.g. "red hair, green eyes"; a row for each
-            request, with semicolons between them.
+        tags: Of a GAN with labels, several at once, e.g. "red hair, green eyes", where it
+            learned of several an image; a row for each request, with semicolons between them.
         pairs: Numbers of samples to go between, e.g. 0-5,3-7. Default: 0-1, 2-3 and so on.
         arithmetic: Groups of numbers of samples, joined by +, with " + " and " - " between the
             groups, e.g. "0+3+7 - 1+4+9 + 2+5+6". Of several --classes or --tags each group has its
@@ -128,20 +132,21 @@ def generate(
             f"--{classes_or_tags(given)} expects 1 or {len(groups)}, one for each group. "
             f"Received: {len(names)}"
         )
+    if tags:
+        check_tags(settings, names, labels)
     # Of labels that nobody asked for, InfoGAN draws categories by itself.
     if not classes and "split_codes" in methods_of(gan_module(settings)):
         names, labels = [], None
+    check_amount(mode, settings, given, len(names), len(ways or ()))
     maker = {
         "samples": lambda: Samples(settings, count, names, labels),
-        "interpolate": lambda: Interpolation(count or COLUMNS, steps or 10, ways, names, labels),
+        "interpolate": lambda: Interpolation(count or COLUMNS, steps or STEPS, ways, names, labels),
         "arithmetic": lambda: Arithmetic(groups, names, labels),
         "probe": lambda: Probe(settings, train_count, data_dir, tfds_dir),
         "filters": lambda: Filters(settings, labels),
-        "codes": lambda: Codes(settings, count or COLUMNS, steps or 10),
+        "codes": lambda: Codes(settings, count or COLUMNS, steps or STEPS),
     }[mode]()
-    folder = Path(output)
-    if folder.exists() and not folder.is_dir():
-        raise cli.UsageError(f"--output expects a folder. Received: the file {output}")
+    folder = check_folder("output", output)
     present = [folder / name for name in maker.files if (folder / name).exists()]
     if present and not overwrite:
         raise cli.UsageError(
@@ -194,6 +199,11 @@ def check_flags(mode: Mode, settings: dict[str, Any], given: dict[str, Any]):
     least = {"count": 1, "steps": 2, "train_count": probes.TENTH}
     for name, minimum in least.items():
         command.check_at_least(minimum, **{name: given[name]})
+    for name in ("count", "steps"):
+        if (given[name] or 0) > requests.MOST_SAMPLES:
+            raise cli.UsageError(
+                f"--{name} expects at most {requests.MOST_SAMPLES}. Received: {given[name]}"
+            )
     if not 0 <= (given["seed"] or 0) < 2**31:
         raise cli.UsageError(f"--seed expects 0 to {2**31 - 1}. Received: {given['seed']}")
     if mode == "arithmetic" and not given["arithmetic"]:
@@ -216,6 +226,46 @@ def check_flags(mode: Mode, settings: dict[str, Any], given: dict[str, Any]):
         raise cli.UsageError(
             "--tfds_dir expects a run on a prepared data set. "
             f"Received: {given['data_dir'] or settings.get('dataset') or 'a folder of images'}"
+        )
+
+
+def check_tags(settings: dict[str, Any], names: list[str], labels: np.ndarray):
+    """Raises `UsageError` for several labels at once of a GAN that has seen one of each image.
+
+    Args:
+        names: of the requests.
+        labels: multi-hot `(n, k)`.
+    """
+    several = [name for name, row in zip(names, labels, strict=True) if row.sum() > 1]
+    if several and settings["model"] in ONE_LABEL_EACH:
+        raise cli.UsageError(
+            f"--tags expects one label in each request to {settings['model']}, and semicolons "
+            f"between requests. Received: {several[0]}"
+        )
+
+
+def check_amount(
+    mode: Mode, settings: dict[str, Any], given: dict[str, Any], labels: int, pairs: int
+):
+    """Raises `UsageError` where more pictures are asked for than can be held at a time.
+
+    Args:
+        labels: rows of samples, 0 of a GAN without.
+        pairs: of an interpolation, that are named.
+    """
+    constructor = settings["constructor"]
+    rows, steps = pairs or given["count"] or COLUMNS, given["steps"] or STEPS
+    amount = 0
+    if mode == "samples" and constructor["data"] != "points":
+        amount = (given["count"] or COLUMNS) * (labels or 1)
+    elif mode == "interpolate":
+        amount = rows * steps
+    elif mode == "codes":
+        amount = constructor["categories"] * (rows + constructor["continuous"] * steps)
+    if amount > requests.MOST_SAMPLES:
+        raise cli.UsageError(
+            f"--count, with labels or --steps, expects at most {requests.MOST_SAMPLES} pictures. "
+            f"Received: {amount}"
         )
 
 

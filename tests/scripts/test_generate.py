@@ -218,6 +218,14 @@ def test_tags_are_asked_for_together(generate, run_of, tmp_path):
             np.testing.assert_array_equal(read(out / f"{stem}_{number}.png"), image)
 
 
+def test_a_gan_of_one_label_each_takes_one_tag_a_request(generate, tmp_path):
+    assert generate("cgan", "--tags=red; blue", "--count=2") == 0
+    for label in ("red", "blue"):
+        assert generate("cgan", f"--classes={label}", "--count=2", output=tmp_path / label) == 0
+        for name in (f"{label}_0.png", f"{label}_1.png"):
+            assert (tmp_path / "out" / name).read_bytes() == (tmp_path / label / name).read_bytes()
+
+
 def test_the_class_of_infogan_is_its_category(generate, run_of, tmp_path):
     assert generate("infogan", "--classes=2", "--count=3") == 0
     gan = run_of("infogan")[1]
@@ -484,6 +492,25 @@ def test_each_code_has_a_picture_in_which_only_it_changes(generate, run_of, tmp_
         ("dcgan", ("--mode=probe", "--seed=1"), "--seed is of no use to --mode=probe"),
         ("dcgan", ("--count=0",), "--count expects at least 1. Received: 0"),
         ("dcgan", ("--mode=interpolate", "--steps=1"), "--steps expects at least 2"),
+        ("dcgan", ("--count=100001",), "--count expects at most 100000. Received: 100001"),
+        ("points", ("--count=100001",), "--count expects at most 100000. Received: 100001"),
+        ("cgan", ("--count=33334",), "expects at most 100000 pictures. Received: 100002"),
+        (
+            "dcgan",
+            ("--mode=interpolate", "--steps=100001"),
+            "--steps expects at most 100000. Received: 100001",
+        ),
+        (
+            "dcgan",
+            ("--mode=interpolate", "--count=50001", "--steps=2"),
+            "--count, with labels or --steps, expects at most 100000 pictures. Received: 100002",
+        ),
+        (
+            "dcgan",
+            ("--mode=interpolate", "--pairs=0-1,2-3", "--steps=50001"),
+            "expects at most 100000 pictures. Received: 100002",
+        ),
+        ("infogan", ("--mode=codes", "--count=99999"), "expects at most 100000 pictures"),
         ("dcgan", ("--mode=probe", "--train_count=9"), "--train_count expects at least 10"),
         ("dcgan", ("--seed=-1",), "--seed expects 0 to 2147483647. Received: -1"),
         ("dcgan", ("--seed=2147483648",), "--seed expects 0 to 2147483647"),
@@ -500,6 +527,11 @@ def test_each_code_has_a_picture_in_which_only_it_changes(generate, run_of, tmp_
         ("cgan", ("--arithmetic=0 - 1 + 2", "--classes=0,1"), "expects 1 or 3, one for each group"),
         ("tags", ("--tags=red hair, grene eyes",), "'grene eyes' .closest: green eyes"),
         ("tags", ("--tags=red hair;",), "expected labels with commas between them"),
+        (
+            "cgan",
+            ("--tags=dark green; red, blue",),
+            "--tags expects one label in each request to CGAN, .*. Received: red, blue$",
+        ),
         ("dcgan", ("--mode=probe", "--tfds_dir=x"), "--tfds_dir expects a run on a prepared"),
     ],
 )
