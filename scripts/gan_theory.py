@@ -14,21 +14,28 @@ What the survey derives (Goodfellow et al. 2014, section 4; Arjovsky and Bottou 
                                discriminator trains: log(1 - D) vanishes, -log D grows, and so does
                                its deviation from batch to batch
 
-The tables are printed; `numbers.json` has all that they and the figures show. The first three are
-integrals or close to them, exact to 6 digits; the last is an experiment.
+The tables are printed; `numbers.json` has all that they and the figures show. Files of these names
+are replaced where this command made them, and nowhere else. The first three are integrals or close
+to them, exact to 6 digits; the last is an experiment.
 """
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
 from gans.data.figures import Line, line_plot
-from gans.data.images import save_png
+from gans.data.images import made_by, save_png
 from gans.metrics import divergences
 from gans.training import cli, command
+from gans.training.output import check_folder
 from gans.training.run_folder import write_atomically
 
+NUMBERS = "numbers.json"
+# The parts of the numbers, which are also what the figures are called.
+PARTS = ("optimal_discriminator", "divergences", "gradient_by_distance", "gradient_by_training")
+SOFTWARE = "gan_theory.py"
 RANGE = (-12.0, 12.0, 12000)  # Of the densities of the first part: from, to, cells.
 SHOWN_TO = 5.0  # Of that range the figure has the middle.
 SHOWN_AT = (0, 1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096)  # Steps of the last table.
@@ -55,6 +62,7 @@ def gan_theory(
     """
     command.check_at_least(1, steps=steps)
     command.check_at_least(0, seed=seed)
+    check_out(out)
     out.mkdir(parents=True, exist_ok=True)
     command.import_tensorflow(debug)
     numbers = {
@@ -63,8 +71,40 @@ def gan_theory(
         "gradient_by_distance": show_gradient_by_distance(out),
         "gradient_by_training": show_gradient_by_training(out, steps, seed),
     }
-    write_atomically(out / "numbers.json", json.dumps(numbers, indent=2) + "\n")
-    print(f"\nfigures and numbers.json are in {out}")
+    write_atomically(out / NUMBERS, json.dumps(numbers, indent=2) + "\n")
+    print(f"\nfigures and {NUMBERS} are in {out}")
+
+
+def check_out(out: Path):
+    """Raises `UsageError` for a folder that cannot be made, or that holds files of somebody else
+    under the names of those that are written.
+    """
+    check_folder("out", out)
+    foreign = [path for path in (out / f"{name}.png" for name in PARTS) if is_foreign(path)]
+    foreign += [out / NUMBERS] * is_foreign(out / NUMBERS)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise cli.UsageError(
+            f"--out expects a folder whose {NUMBERS} and figures, if any, are of this command. "
+            f"Received: {foreign[0]}{more}"
+        )
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether there is something that this command did not write."""
+    if not os.path.lexists(path):
+        return False
+    if path.suffix == ".png":
+        return not made_by(path, SOFTWARE)
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8"))) != set(PARTS)
+    except (OSError, ValueError, TypeError):
+        return True
+
+
+def save(path: Path, picture: np.ndarray):
+    """Writes a figure, marked as one of this command."""
+    save_png(path, picture, SOFTWARE)
 
 
 def show_optimal_discriminator(out: Path, steps: int, seed: int) -> dict:
@@ -100,7 +140,7 @@ def show_optimal_discriminator(out: Path, steps: int, seed: int) -> dict:
         Line("q, generated", x[near], q[near]),
     ]
     title = "The optimal discriminator is p / (p + q)"
-    save_png(out / "optimal_discriminator.png", line_plot(lines, title, "x", "density, or D"))
+    save(out / "optimal_discriminator.png", line_plot(lines, title, "x", "density, or D"))
     return numbers
 
 
@@ -131,7 +171,7 @@ def show_divergences(out: Path) -> dict:
         Line("Wasserstein, both", shifts, w1),
     ]
     title = "Moving apart: JS stops at log 2, Wasserstein does not"
-    save_png(out / "divergences.png", line_plot(lines, title, "shift", "divergence, distance"))
+    save(out / "divergences.png", line_plot(lines, title, "shift", "divergence, distance"))
     return {
         "shift": shifts.tolist(),
         "jensen_shannon": js,
@@ -168,7 +208,7 @@ def show_gradient_by_distance(out: Path) -> dict:
         Line("non-saturating, -log D", shifts, np.abs(rows["non_saturating"])),
     ]
     picture = line_plot(lines, "The gradient with D*", "distance t", "|gradient|", log_y=True)
-    save_png(out / "gradient_by_distance.png", picture)
+    save(out / "gradient_by_distance.png", picture)
     return {"distance": shifts.tolist(), **rows}
 
 
@@ -195,7 +235,7 @@ def show_gradient_by_training(out: Path, steps: int, seed: int) -> dict:
     picture = line_plot(
         lines, title, "steps of the discriminator", "norm of the gradient", log_x=True, log_y=True
     )
-    save_png(out / "gradient_by_training.png", picture)
+    save(out / "gradient_by_training.png", picture)
     return {"step": at, **rows}
 
 

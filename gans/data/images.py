@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 ARRAY_EXTENSION = ".npy"
+SOFTWARE = "Software"  # The keyword that the PNG specification has for what made an image.
 
 # What a file header may claim before it counts as a decompression bomb (Pillow's own limit is 89
 # MP); up to twice as much Pillow would only warn.
@@ -175,12 +177,29 @@ def to_uint8(images) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def save_png(path: Path, image: np.ndarray):
-    """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all."""
+def save_png(path: Path, image: np.ndarray, software: str | None = None):
+    """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all.
+
+    Args:
+        software: what made it, kept in the file for `made_by`.
+    """
     pixels = image if image.dtype == np.uint8 else to_uint8(image)
+    text = PngInfo()
+    if software:
+        text.add_text(SOFTWARE, software)
     temporary = path.with_name(f".{path.name}.tmp")
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(temporary, "PNG")
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    picture.save(temporary, "PNG", pnginfo=text)
     os.replace(temporary, path)
+
+
+def made_by(path: Path, software: str) -> bool:
+    """Whether a file is a picture that `save_png` wrote for this software."""
+    try:
+        with open_image(path) as image:
+            return image.info.get(SOFTWARE) == software
+    except (OSError, SyntaxError, ValueError):
+        return False
 
 
 def grid(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:

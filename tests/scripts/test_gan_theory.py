@@ -2,13 +2,14 @@
 
 import json
 import math
+import shutil
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gans.training import cli
+from gans.training import cli, command
 
 FIGURES = {
     "optimal_discriminator.png",
@@ -124,3 +125,42 @@ def test_a_wrong_flag_is_one_line_and_nothing_is_begun(call, tmp_path, capfd, fl
     assert call(f"--out={tmp_path / 'out'}", flag) == 2
     assert capfd.readouterr().err == f"error: {message}\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_is_a_file_is_one_line(call, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
+    (tmp_path / "out").write_text("mine")
+    assert call(f"--out={tmp_path / 'out'}") == 2
+    assert capfd.readouterr().err == (
+        f"error: --out expects a folder. Received: the file {tmp_path / 'out'}\n"
+    )
+
+
+@pytest.mark.parametrize("name", [*sorted(FIGURES), "numbers.json"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_files_of_somebody_else_are_not_replaced(
+    call, out, tmp_path, capfd, monkeypatch, name, alone
+):
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
+    if not alone:  # Beside what the command itself has made.
+        shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    if name == "numbers.json":
+        (tmp_path / name).write_text('{"mine": 1}')
+    else:
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert call(f"--out={tmp_path}") == 2
+    assert capfd.readouterr().err == (
+        "error: --out expects a folder whose numbers.json and figures, if any, are of this "
+        f"command. Received: {tmp_path / name}\n"
+    )
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_its_own_files_are_replaced(call, out, tmp_path):
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    assert call(f"--out={tmp_path}", "--steps=2") == 0
+    changed = {
+        name for name in FIGURES if (tmp_path / name).read_bytes() != (out / name).read_bytes()
+    }
+    assert changed == {"optimal_discriminator.png", "gradient_by_training.png"}
