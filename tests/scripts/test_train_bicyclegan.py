@@ -269,6 +269,7 @@ def test_epochs_may_grow_where_the_learning_rate_does_not_fall(train, copied, ca
     assert train("--epochs=4", run_dir=copied) == 0
     assert "going on after step 9 of 12" in capsys.readouterr().err
     assert (copied / "checkpoints" / "step-00000012").is_dir()
+    assert RunFolder(copied).read_config()["epochs"] == 4
 
 
 def test_epochs_may_not_grow_where_the_learning_rate_falls(train, tmp_path, capsys):
@@ -276,6 +277,7 @@ def test_epochs_may_not_grow_where_the_learning_rate_falls(train, tmp_path, caps
     flags = ("--decay_epochs=1", "--dry_run")
     assert train(*flags) == 0
     settings = json.loads(capsys.readouterr().out)
+    assert settings.pop("run_dir") == str(run.path)
     with run.locked():
         run.begin({**settings, "steps_per_epoch": 3, "constant_rate": False})
     assert train("--epochs=4", "--decay_epochs=1") == 2
@@ -428,6 +430,7 @@ def test_a_dry_run_prints_the_presets_settings_and_writes_nothing(
     parameters = load_script("train_bicyclegan").DESCRIPTION.parameters
     constructor = {p.name: p.default for p in parameters} | PRESETS[preset]
     assert settings == {
+        "run_dir": "run",
         "model": "BicycleGAN",
         "module": "gans.bicyclegan",
         "preset": preset,
