@@ -23,19 +23,24 @@ Takes a minute or two on 2 cores at 64x64, a classifier of MNIST two minutes, on
 30 ms an image.
 """
 
+import difflib
 from pathlib import Path
 from typing import Any
 
 from data_prep import toy_labels
+from gans.data.held_out import HeldOut
+from gans.data.images import DataError
 from gans.evaluation import judges, of_noise, of_paintings, of_translation, pictures, report
 from gans.evaluation.request import Request, evaluate_folders
 from gans.metrics import distribution, generation, translation
+from gans.metrics.classifier import ClassifierError
 from gans.metrics.extractors import INCEPTION
 from gans.metrics.inception import Resize, find
 from gans.metrics.lpips import Net
 from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
 from gans.training import cli, command
+from gans.training.output import check_folder
 from gans.training.restore import gan_module, generates
 from gans.training.run_folder import RunFolder, saved_steps
 
@@ -136,8 +141,11 @@ def evaluate(
         if seeds > 1 or all_checkpoints:
             name = "seeds" if seeds > 1 else "all_checkpoints"
             raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
+    for name, path in {"output": output, "cache_dir": cache_dir}.items():
+        if path:
+            check_folder(name, path)
     beside = RunFolder(run_dir).path.resolve().parent if run_dir else Path("runs")
-    table = {}
+    table, settings = {}, None
     if run_dir:
         settings = RunFolder(run_dir).read_config()
         from_noise = generates(gan_module(settings))
@@ -159,6 +167,15 @@ def evaluate(
             weights = str(find(weights))
     elif weights and chosen != INCEPTION:
         raise cli.UsageError(f"--weights is for Inception. Received: --extractor={chosen}")
+    # Before anything is measured, or a classifier trained.
+    if features:
+        with command.usage_errors(DataError):
+            for folder, most in ((fake, num_fake), (real, num_real)):
+                if folder:
+                    pictures.of_folder(folder, most)
+        with command.usage_errors(WeightsError), command.usage_errors(ClassifierError):
+            judges.check_extractor(chosen, weights)
+            check_suffixes(metrics, chosen, data_of(settings, data_dir, data_dir_b))
     request = Request(
         own=own,
         features=features,
@@ -261,6 +278,48 @@ def parse(
             ]
             raise cli.UsageError(f"--metrics expects some of {', '.join(known)}. Received: {name}")
     return tuple(own), tuple(dict.fromkeys(features)), tuple(paintings), by_inception
+
+
+def check_suffixes(asked: tuple[str, ...] | None, chosen: str, data: list[dict[str, Any]]):
+    """Raises `UsageError` for a metric with another extractor's name behind it.
+
+    Args:
+        chosen, data: as `judges.extractor_names` takes them.
+    """
+    usual = {plain: name for name, plain in BY_INCEPTION.items()}
+    for name in asked or ():
+        plain, underscore, _ = name.partition("_")
+        if not underscore or plain not in distribution.NAMES:
+            continue
+        extractors = judges.extractor_names(chosen, data)
+        right = [
+            usual.get(plain, plain) if extractor == INCEPTION else f"{plain}_{extractor}"
+            for extractor in extractors
+        ]
+        if name not in right:
+            (nearest,) = difflib.get_close_matches(name, right or [plain], n=1, cutoff=0)
+            raise cli.UsageError(
+                f"--metrics expects names by the extractor, {' or '.join(extractors) or 'none'}. "
+                f"Received: {name}; did you mean {nearest}?"
+            )
+
+
+def data_of(
+    settings: dict[str, Any] | None, data_dir: str | None, data_dir_b: str | None
+) -> list[dict[str, Any]]:
+    """Settings of the sets of pictures that a run is judged by: of one that translates each of its
+    domains; none where there is no run.
+
+    Raises `UsageError` for folders that do not fit the run.
+    """
+    if settings is None:
+        return []
+    if generates(gan_module(settings)):
+        moved = {"data_dir": str(Path(data_dir).resolve()), "dataset": None} if data_dir else {}
+        return [settings | moved]
+    with command.usage_errors(DataError):
+        held_out = HeldOut.of(settings, data_dir, data_dir_b)
+    return [held_out.settings | {"data_dir": str(folder)} for folder in held_out.folders]
 
 
 def _refuse(kind: str, settings: dict[str, Any], **flags: Any):

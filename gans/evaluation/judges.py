@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,6 +54,35 @@ def find_extractor(
     folder = classifier_folder(beside, settings | {"labels": labels})
     found = find_classifier(folder, settings | {"labels": labels}, debug)
     return found and extractors.of_classifier(folder)
+
+
+def check_extractor(chosen: str, weights: str | None):
+    """Reads the files that `find_extractor` will, as far as that goes without TensorFlow, so that
+    nothing is measured before wrong ones are refused.
+
+    Raises `WeightsError` or `ClassifierError`.
+    """
+    if chosen == INCEPTION:
+        inception.read_weights(inception.find(weights))
+    elif chosen != OWN:
+        classifiers.read_facts(chosen)
+
+
+def extractor_names(chosen: str, data: Iterable[dict[str, Any]]) -> list[str]:
+    """What the extractors will be called that `find_extractor` gives; TensorFlow is not imported.
+
+    Args:
+        chosen: as there.
+        data: settings of each set of pictures that are to be judged.
+
+    Raises `ClassifierError` for a folder that is not that of a classifier.
+    """
+    if chosen == INCEPTION:
+        return [INCEPTION]
+    if chosen != OWN:
+        return [extractors.short_name(classifiers.read_facts(chosen)[0].dataset)]
+    known = (settings for settings in data if settings.get("data_dir") or settings.get("dataset"))
+    return [extractors.short_name(data_name(settings)) for settings in known]
 
 
 def painted_photos(

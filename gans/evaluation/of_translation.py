@@ -50,6 +50,12 @@ def evaluate_translation(
     palette = palettes[0] if known else []
 
     command.import_tensorflow(request.debug)
+    distance = None
+    if request.lpips and "perceptual" in request.paintings:
+        # Before anything is measured: its files may be wrong.
+        backbone, net, heads = request.lpips
+        with command.usage_errors(WeightsError):
+            distance = lpips.load(backbone, net, heads)
     run, _, gan, step = open_run(run_dir, step)
     has_way_back = two_ways and gan.generator_ba is not None
     if direction == "b_to_a" and not has_way_back:
@@ -85,7 +91,7 @@ def evaluate_translation(
         )
         for name in chosen:
             lines.append(measured(name, translation.METRICS[name], evidence, names, record))
-        where = Way(request, run.path.resolve().parent, settings, data, gan, takes, way)
+        where = Way(request, run.path.resolve().parent, settings, data, gan, takes, way, distance)
         of_way = names | {"step": step}
         found, said = painted_features(where, of_way, folder)
         lines += found
@@ -105,6 +111,7 @@ class Way:
         settings: of the run.
         data: where its images are.
         gan, takes, way: as `translation.Evidence` has them.
+        distance: LPIPS, where it was asked for.
     """
 
     request: Request
@@ -114,6 +121,7 @@ class Way:
     gan: Any
     takes: str
     way: Direction
+    distance: lpips.LPIPS | None
 
     @property
     def photos(self) -> dict[str, Any] | None:
@@ -175,10 +183,8 @@ def perceptual(
         reason = "the GAN, or --samples, gives one picture for a sketch"
     elif len(evidence.targets) < 2:
         reason = "there is only one held-out image"
-    elif request.lpips:
-        backbone, net, heads = request.lpips
-        with command.usage_errors(WeightsError):
-            distance = lpips.load(backbone, net, heads)
+    elif where.distance:
+        distance = where.distance
     elif where.photos is None:
         reason = "sketches are painted; --lpips sees them too"
     else:

@@ -17,6 +17,7 @@ from gans.metrics import classifier as classifiers
 from gans.metrics import distribution, extractors, inception
 from gans.metrics.features import collect
 from gans.metrics.generation import Generated
+from gans.training import command
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
@@ -66,6 +67,11 @@ def run(tmp_path, digits):
             weight.assign(weight * 1.5)
         checkpoints.save(7)
     return folder.path, gan, settings
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
 
 
 @pytest.fixture
@@ -308,6 +314,83 @@ def test_a_wrong_line_is_one_line(evaluate, monkeypatch, tmp_path, flags, messag
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("flag", ["output", "cache_dir"])
+def test_a_file_in_place_of_a_folder_is_one_line(run, judge, evaluate, no_tensorflow, flag):
+    folder, *_ = run
+    file = folder.parent / "mine"
+    file.write_text("mine")
+    message = f"error: --{flag} expects a folder. Received: the file {file}\n"
+    of_folders = (f"--real={folder}", f"--fake={folder}", f"--extractor={judge}")
+    for given in ((f"--run_dir={folder}",), of_folders):
+        assert evaluate(*given, f"--{flag}={file}") == (2, "", message)
+    assert file.read_text() == "mine"
+
+
+def test_wrong_files_are_refused_before_anything_is_measured(run, evaluate, no_tensorflow):
+    folder, *_ = run
+    wrong = folder.parent / "wrong.pth"
+    wrong.write_text("no weights")
+    for flag, message in (
+        (f"--weights={wrong}", f"error: {wrong}: expected a frozen graph"),
+        (f"--extractor={wrong.parent}", "error: expected the folder of a classifier"),
+        (f"--real={wrong}", f"error: expected 2 images or more in {wrong}. Received: the file"),
+    ):
+        status, out, err = evaluate(f"--run_dir={folder}", flag)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(message)
+    assert not (folder / "evaluation.jsonl").exists()
+
+
+def test_wrong_files_of_lpips_are_refused_before_anything_is_measured(
+    trained, evaluate, toy_bags, tmp_path
+):
+    (tmp_path / "alex.pth").write_text("no weights")
+    given = (f"--run_dir={trained}", f"--data_dir={toy_bags}", f"--output={tmp_path / 'out'}")
+    status, out, err = evaluate(*given, f"--lpips={tmp_path / 'alex.pth'}")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("error: expected lpips/weights/v0.1/alex.pth")
+
+
+@pytest.mark.parametrize(
+    ("extractor", "name", "right"),
+    [
+        ("own", "fd_greyss", "fd_greys"),
+        ("own", "precision_", "precision_greys"),
+        ("own", "fd_inception", "fd_greys"),
+        ("judge", "fd_greys", "fd_mnist"),
+        ("inception", "fd_inception", "fid"),
+        ("inception", "recall_mnist", "recall"),
+    ],
+)
+def test_a_metric_by_the_name_of_another_extractor_is_one_line(
+    run, judge, evaluate, no_tensorflow, monkeypatch, extractor, name, right
+):
+    monkeypatch.setattr(inception, "find", lambda path: "found.pth")
+    monkeypatch.setattr(inception, "read_weights", lambda path: None)
+    called = {"own": "greys", "judge": "mnist"}.get(extractor, extractor)
+    chosen = judge if extractor == "judge" else extractor
+    assert evaluate(f"--run_dir={run[0]}", f"--extractor={chosen}", f"--metrics=is,{name}") == (
+        2,
+        "",
+        f"error: --metrics expects names by the extractor, {called}. Received: {name}; did you "
+        f"mean {right}?\n",
+    )
+    assert not (run[0].parent / "classifier_greys").exists()
+
+
+def test_of_two_domains_each_has_an_extractor_of_its_own(evaluate, no_tensorflow, tmp_path):
+    settings = {"model": "DiscoGAN", "module": "gans.discogan", "constructor": {}}
+    settings |= {"data_dir": "toy_fashion_64", "data_dir_b": "toy_fashion_shoes_64"}
+    run = RunFolder(tmp_path / "run")
+    with run.locked():
+        run.begin(settings)
+    status, out, err = evaluate(f"--run_dir={run.path}", "--metrics=fd_toy,fd_toy_shoe")
+    assert (status, out) == (2, "")
+    assert err.endswith(
+        "extractor, toy or toy_shoes. Received: fd_toy_shoe; did you mean fd_toy_shoes?\n"
+    )
+
+
 def test_pictures_of_another_size_than_the_classifier_takes(judge, evaluate, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
@@ -393,6 +476,7 @@ def test_by_inception_the_numbers_have_their_usual_names(
         return ours
 
     monkeypatch.setattr(inception, "find", lambda path: path or "data/found.pth")
+    monkeypatch.setattr(inception, "read_weights", lambda path: None)
     monkeypatch.setattr(inception, "load", load)
     given = (f"--real={real}", f"--fake={fake}", "--metrics=fid,kid,inception_score,prdc")
     status, out, _ = evaluate(*given, "--resize=clean")
