@@ -41,7 +41,7 @@ from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
 from gans.training import cli, command
 from gans.training.output import check_folder
-from gans.training.restore import gan_module, generates
+from gans.training.restore import gan_module, generates, read_settings
 from gans.training.run_folder import RunFolder, saved_steps
 
 SKETCHES, SAMPLES = 50, 20
@@ -147,7 +147,7 @@ def evaluate(
     beside = RunFolder(run_dir).path.resolve().parent if run_dir else Path("runs")
     table, settings = {}, None
     if run_dir:
-        settings = RunFolder(run_dir).read_config()
+        settings = read_settings(run_dir)
         from_noise = generates(gan_module(settings))
         table = generation.METRICS if from_noise else translation.METRICS
     translates = table is translation.METRICS

@@ -47,8 +47,15 @@ from gans.metrics.classifier import as_float
 from gans.nn import walks
 from gans.training import cli, command
 from gans.training.output import check_folder
-from gans.training.restore import calls_of, gan_module, generates, methods_of, open_run
-from gans.training.run_folder import RunFolder, write_atomically
+from gans.training.restore import (
+    calls_of,
+    gan_module,
+    generates,
+    methods_of,
+    open_run,
+    read_settings,
+)
+from gans.training.run_folder import write_atomically
 
 Mode = Literal["samples", "interpolate", "arithmetic", "probe", "filters", "codes"]
 
@@ -119,7 +126,7 @@ def generate(
     """
     flags = {name for names in FLAGS_OF.values() for name in names}
     given = {name: value for name, value in locals().items() if name in flags}
-    settings = RunFolder(run_dir).read_config()
+    settings = read_settings(run_dir)
     mode = mode or ("arithmetic" if arithmetic else "samples")
     check_mode(mode, settings)
     check_flags(mode, settings, given)
@@ -132,8 +139,6 @@ def generate(
             f"--{classes_or_tags(given)} expects 1 or {len(groups)}, one for each group. "
             f"Received: {len(names)}"
         )
-    if tags:
-        check_tags(settings, names, labels)
     # Of labels that nobody asked for, InfoGAN draws categories by itself.
     if not classes and "split_codes" in methods_of(gan_module(settings)):
         names, labels = [], None
@@ -229,21 +234,6 @@ def check_flags(mode: Mode, settings: dict[str, Any], given: dict[str, Any]):
         )
 
 
-def check_tags(settings: dict[str, Any], names: list[str], labels: np.ndarray):
-    """Raises `UsageError` for several labels at once of a GAN that has seen one of each image.
-
-    Args:
-        names: of the requests.
-        labels: multi-hot `(n, k)`.
-    """
-    several = [name for name, row in zip(names, labels, strict=True) if row.sum() > 1]
-    if several and settings["model"] in ONE_LABEL_EACH:
-        raise cli.UsageError(
-            f"--tags expects one label in each request to {settings['model']}, and semicolons "
-            f"between requests. Received: {several[0]}"
-        )
-
-
 def check_amount(
     mode: Mode, settings: dict[str, Any], given: dict[str, Any], labels: int, pairs: int
 ):
@@ -279,13 +269,21 @@ def asked_labels(
 ) -> tuple[list[str], np.ndarray | None]:
     """Names and rows `(n, k)` of the labels that are asked for, or of all; none of a GAN without.
 
-    Raises `ValueError` for a label that the run does not have.
+    Raises `ValueError` for a label that the run does not have, and for several at once of a GAN
+    that has seen one of each image.
     """
     constructor = settings["constructor"]
     size = constructor.get("categories") or constructor.get("label_dim") or 0
     names = settings.get("label_names") or [str(number) for number in range(size)]
     if tags:
-        return requests.tags(tags, names)
+        asked, labels = requests.tags(tags, names)
+        several = [name for name, row in zip(asked, labels, strict=True) if row.sum() > 1]
+        if several and settings["model"] in ONE_LABEL_EACH:
+            raise ValueError(
+                f"--tags expects one label in each request to {settings['model']}, and semicolons "
+                f"between requests. Received: {several[0]}"
+            )
+        return asked, labels
     return requests.classes(classes or names, names) if size else ([], None)
 
 

@@ -39,8 +39,7 @@ from gans.data.images import (
 )
 from gans.training import cli, command
 from gans.training.output import check_folder
-from gans.training.restore import gan_module, generates, open_run, translate_takes
-from gans.training.run_folder import RunFolder
+from gans.training.restore import gan_module, generates, open_run, read_settings, translate_takes
 
 GIF_MILLISECONDS = 120
 
@@ -92,7 +91,7 @@ def translate(
         overwrite: Replace pictures of the same names in the output folder.
         debug: Show the traceback of an error.
     """
-    settings = RunFolder(run_dir).read_config()
+    settings = read_settings(run_dir)
     if generates(gan_module(settings)):
         raise cli.UsageError(
             "expected a GAN that translates; scripts/generate.py is for the others. "

@@ -39,6 +39,24 @@ def open_run(run_dir: str | Path, step: int | None = None) -> tuple[RunFolder, d
     return run, settings, gan, step
 
 
+def read_settings(run_dir: str | Path) -> dict[str, Any]:
+    """The settings of a run, of the constructor's arguments also those that it left to the class.
+
+    Nothing is imported. Raises `UsageError` for a folder without a run, and for the run of a GAN
+    that is not here.
+    """
+    settings = RunFolder(run_dir).read_config()
+    module = gan_module(settings)
+    try:
+        parameters = cli.describe_class(module, settings["model"]).parameters
+    except ValueError:
+        raise cli.UsageError(
+            f"expected the run of a GAN of {module}. Received: {settings['model']!r}"
+        ) from None
+    defaults = {parameter.name: parameter.default for parameter in parameters}
+    return settings | {"constructor": defaults | settings["constructor"]}
+
+
 def gan_module(settings: dict) -> str:
     """The module of the run's GAN, e.g. "gans.pix2pix"; nothing is imported.
 

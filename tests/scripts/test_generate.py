@@ -6,6 +6,7 @@ differ: the pictures must be the right ones, not good ones.
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -175,6 +176,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(generate, tmp_pat
     ]
     assert files[0] == files[1]
     assert not set(files[0].values()) & set(files[2].values())
+
+
+def test_a_run_from_before_an_argument_was_there_has_its_default(run_script, run_of, tmp_path):
+    copied = RunFolder(shutil.copytree(run_of("grey")[0], tmp_path / "run"))
+    record = json.loads(copied.config_file.read_text())
+    del record["settings"]["constructor"]["data"]
+    copied.config_file.write_text(json.dumps(record))
+    flags = (f"--run_dir={copied.path}", f"--output={tmp_path / 'out'}", "--count=2")
+    assert run_script("generate", *flags) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "sample_0.png",
+        "sample_1.png",
+        "samples.png",
+    }
 
 
 def test_a_number_is_the_same_sample_whatever_the_count(generate, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from gans.bicyclegan import BicycleGAN
 from gans.training import cli
 from gans.training.checkpoints import Checkpoints
-from gans.training.restore import gan_module, generates, open_run, translate_takes
+from gans.training.restore import gan_module, generates, open_run, read_settings, translate_takes
 from gans.training.run_folder import RunFolder
 
 CONSTRUCTOR = {
@@ -106,9 +106,29 @@ def test_only_a_gan_of_this_library_can_be_named(copied, module, monkeypatch):
     )
 
 
-def test_a_run_that_names_nothing_is_refused(copied):
-    configure(copied, module=None, model=None)
-    assert refusal(copied) == "expected the run of a GAN of this library. Received: 'gans.none'"
+def test_settings_are_completed_by_what_the_class_has_for_the_rest(copied, monkeypatch):
+    import importlib
+
+    monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"imported {name}"))
+    completed = read_settings(copied.path)
+    parameters = cli.describe_class("gans.bicyclegan", "BicycleGAN").parameters
+    defaults = {parameter.name: parameter.default for parameter in parameters}
+    assert completed == SETTINGS | {"constructor": defaults | CONSTRUCTOR}
+    assert completed["constructor"]["image_size"] == 32 != defaults["image_size"]
+    configure(copied, model="CycleGAN")
+    with pytest.raises(cli.UsageError) as error:
+        read_settings(copied.path)
+    assert str(error.value) == (
+        "expected the run of a GAN of gans.bicyclegan. Received: 'CycleGAN'"
+    )
+
+
+@pytest.mark.parametrize("lacking", ["model", "constructor"])
+def test_a_run_that_names_no_gan_is_refused(copied, lacking):
+    configure(copied, module=None, **{lacking: None})
+    assert refusal(copied) == (
+        f"expected the folder of a run. Received: {copied.path} (no readable config.json)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +136,6 @@ def test_a_run_that_names_nothing_is_refused(copied):
     [
         (CONSTRUCTOR | {"sparkle": 1}, "sparkle"),
         (CONSTRUCTOR | {"image_size": 33}, "`image_size` must be a multiple of 32"),
-        (None, "'constructor'"),
     ],
 )
 def test_settings_that_cannot_be_built_are_one_line(copied, constructor, reason):
