@@ -7,7 +7,7 @@ depth", chapter Conditional GAN, whose listing the preset `article` follows.
     python scripts/train_cgan.py    # toy fashion by colour, minutes on 2 cores
     python scripts/train_cgan.py --dataset=mnist
     python scripts/train_cgan.py --dataset=ring8
-    python scripts/generate.py --run_dir=runs/cgan --classes=red,blue
+    python scripts/generate.py --run_dir=runs/cgan --output=out --classes=red,blue
 
 Both networks get the label, one-hot: D no longer asks whether a sample is real, but whether it is a
 real sample of this label (equation 2). In fully connected networks the label is concatenated to the

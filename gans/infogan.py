@@ -6,7 +6,7 @@ Generative Adversarial Nets", arXiv:1606.03657. Official code: openai/InfoGAN. A
 
     python scripts/train_infogan.py --dataset=mnist
     python scripts/train_infogan.py    # toy fashion
-    python scripts/generate.py --run_dir=runs/infogan --mode=codes
+    python scripts/generate.py --run_dir=runs/infogan --output=out --mode=codes
 
 G gets noise and codes c: categorical ones, one of 10 equally likely classes, and continuous ones,
 uniform in [-1, 1]. A third network Q, which shares all but its last layers with D, reads the codes

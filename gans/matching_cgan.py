@@ -6,7 +6,7 @@ the preset `article` follows.
 
     python scripts/train_matching_cgan.py    # toy fashion by colour and kind, minutes on 2 cores
     python scripts/train_matching_cgan.py --data_dir=data/anime_faces    # images and tags.csv
-    python scripts/generate.py --run_dir=runs/matching_cgan --tags "red hair, green eyes"
+    python scripts/generate.py --run_dir=runs/matching_cgan --output=out --tags "red, tote"
 
 A plain conditional D could give its answer by the picture alone for long: all its fakes come with
 tags that they were made for. Here it also gets real pictures with tags that are not theirs, and has
