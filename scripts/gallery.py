@@ -1,23 +1,29 @@
-"""Makes docs/gallery.md and docs/results.md: what finished runs look like, and how they score, each
-with the command that trained it.
+"""Makes gallery.md and results.md: what finished runs look like, and how they score, each with the
+command that trained it.
 
     python scripts/gallery.py
-    python scripts/gallery.py --runs=runs --out=docs
+    python scripts/gallery.py --runs=runs --out=docs    # the pages of this project
 
-Looks below `runs` for run folders of all GANs. A run is in the gallery when its last sample
-picture is there. Of each: the command, with placeholders for folders; data, steps, seconds of
-training; what `evaluate.py` measured last, if it did; and that picture, as `docs/gallery/NAME.jpg`
-of at most 60 kB. Of points also the film of the run, where it has less than 300 kB. The same runs
-give the same bytes; what an earlier page showed and this one does not is removed.
+Looks below `runs` for run folders of all GANs. A run is in the gallery when the sample picture of
+its newest checkpoint is there, and no epoch is left to train. Of each: the command, with
+placeholders for folders; data, steps, seconds of training; what `evaluate.py` measured last, if it
+did, and of points else what it would of the newest checkpoint; and that picture, as
+`gallery/NAME.jpg` of at most 60 kB. Of points also the film of the run, where it has less than
+300 kB. The same runs give the same bytes. An earlier page that shows other runs too is replaced
+only with --overwrite, and its pictures are removed then; pages and pictures of another origin never
+are.
 
 `results.md` sets side by side what `evaluate.py` last measured of features: a table for each
 extractor, since only numbers by the same one can be compared.
 """
 
 import ast
+import dataclasses
 import importlib.util
 import io
 import json
+import math
+import os
 import re
 import shutil
 import sys
@@ -26,14 +32,20 @@ from typing import Any
 
 from PIL import Image
 
-from gans.data.images import open_image
+from gans.data.images import no_folder, open_image
+from gans.metrics import generation
+from gans.metrics.metric import missing
 from gans.metrics.tables import show
 from gans.training import cli, command
+from gans.training.output import check_folder
 from gans.training.pace import training_seconds
 from gans.training.recall import count_images, data_name, training_command
-from gans.training.restore import gan_module
-from gans.training.run_folder import RunFolder, write_atomically
+from gans.training.restore import gan_module, open_run
+from gans.training.run_folder import RunFolder, saved_steps, write_atomically
 
+NAMED = 5  # Runs that an error names.
+# Where the first line of a GAN's file speaks of its paper's data.
+MEANINGS = {"MatchingCGAN": "Of noise and one label or several, a sample that matches all of them."}
 QUALITY, LARGEST_PICTURE = 85, 60_000
 LARGEST_FILM = 300_000
 # Of features, by the names without the extractor's; FID and KID are fd and kd of Inception.
@@ -57,26 +69,62 @@ different counts, cannot be compared, and none of another extractor than Incepti
 """
 
 
-def gallery(runs: str = "runs", out: str = "docs", debug: bool = False) -> None:
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: of it.
+        settings: with the epochs that it has trained.
+        steps: of its newest checkpoint.
+        name: what its pictures are called.
+    """
+
+    folder: RunFolder
+    settings: dict[str, Any]
+    steps: int
+    name: str
+
+    @property
+    def picture(self) -> Path:
+        """The sample picture of the last step."""
+        return self.folder.samples / f"step-{self.steps:08d}.png"
+
+    @property
+    def evaluation(self) -> list[dict[str, Any]]:
+        """What `newest` says of it."""
+        return newest(self.folder.path / "evaluation.jsonl")
+
+    @property
+    def command(self) -> str:
+        """That trained it."""
+        fingerprint = json.loads(self.folder.data_file.read_text(encoding="utf-8"))
+        return training_command(self.settings, count_images(self.settings, fingerprint))
+
+
+def gallery(
+    runs: str = "runs", out: str = "runs/gallery", overwrite: bool = False, debug: bool = False
+) -> None:
     """Makes gallery.md, its pictures, and results.md from finished runs.
 
     Args:
         runs: Folder below which the runs are.
-        out: Folder for gallery.md and the folder gallery of its pictures.
+        out: Folder for the pages, and the folder gallery of their pictures.
+        overwrite: Replace earlier pages that show runs which are not found now, and remove the
+            pictures of these.
         debug: Show the traceback of an error.
     """
-    root, folder = Path(runs), Path(out)
+    root, folder = Path(runs), check_folder("out", out)
     found = find_runs(root)
     if not found:
         raise cli.UsageError(
             f"--runs expects a folder with finished runs below it. Received: {root} "
-            f"({'none in it' if root.is_dir() else 'no such folder'})"
+            f"({'none in it' if root.is_dir() else no_folder(root)})"
         )
-    if folder.exists() and not folder.is_dir():
-        raise cli.UsageError(f"--out expects a folder. Received: the file {out}")
-    page, pictures = folder / "gallery.md", folder / "gallery"
-    earlier = shown_by(page)
-    names = [name_of(run, root) for run, _ in found]
+    page, pictures = folder / "gallery.md", check_folder("out", folder / "gallery")
+    scores = folder / "results.md"
+    earlier, scored = shown_by(page), scored_by(scores)
+    names = [run.name for run in found]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise cli.UsageError(f"expected runs of different names. Received: two of {twice}")
@@ -90,38 +138,45 @@ def gallery(runs: str = "runs", out: str = "docs", debug: bool = False) -> None:
         raise cli.UsageError(
             f"--out holds pictures of these names that are none of this gallery, e.g. {foreign[0]}"
         )
+    if not overwrite:
+        check_kept(page, {Path(picture).stem for picture in earlier} - set(names), "found")
+        measured = {run.name for run in found if of_features(run.evaluation)}
+        check_kept(scores, scored - measured, "evaluated by features")
 
     command.import_tensorflow(debug)
+    # Before anything is written.
+    lines = [measures(run) for run in found]
     pictures.mkdir(parents=True, exist_ok=True)
-    parts = [section(*run, name, pictures) for run, name in zip(found, names, strict=True)]
+    parts = [section(run, rows, pictures) for run, rows in zip(found, lines, strict=True)]
     write_atomically(page, "\n".join([HEAD, *parts]))
     for name in earlier - shown_by(page):
         (pictures / name).unlink(missing_ok=True)
     print(page)
-    if text := results(found, names):
-        write_atomically(folder / "results.md", text)
-        print(folder / "results.md")
+    if text := results(found):
+        write_atomically(scores, text)
+        print(scores)
+    else:
+        scores.unlink(missing_ok=True)
 
 
-def results(found: list[tuple[RunFolder, dict[str, Any]]], names: list[str]) -> str | None:
+def results(found: list[Run]) -> str | None:
     """The page of scores; None where no run was evaluated by features."""
     tables, commands = {}, []
-    for (run, settings), name in zip(found, names, strict=True):
-        title, _ = titles(gan_module(settings))
-        fingerprint = json.loads(run.data_file.read_text(encoding="utf-8"))
-        steps = settings["epochs"] * settings["steps_per_epoch"]
-        seconds = training_seconds(run.logs, steps)
-        lines = [line for line in newest(run.path / "evaluation.jsonl") if "extractor" in line]
+    for run in found:
+        title, _ = titles(run.settings)
+        lines = of_features(run.evaluation)
         of = {}
         for line in lines:
             by = line["extractor"], line["extractor_sha256"], line["resize"]
             of.setdefault((by, line.get("direction")), {})[bare(line)] = line
         for (by, way), row in of.items():
-            heading = f"[{title}](gallery.md), {name}" + (f", {way}" if way else "")
+            heading = f"[{title}](gallery.md), {run.name}" + (f", {way}" if way else "")
+            # Of what was measured, which may not be the newest checkpoint.
+            seconds = training_seconds(run.folder.logs, next(iter(row.values()))["step"])
             tables.setdefault(by, []).append((heading, seconds, row))
         if lines:
-            command_line = training_command(settings, count_images(settings, fingerprint))
-            commands += [f"{name}, on {data_name(settings)}:", "", f"    {command_line}", ""]
+            on = data_name(run.settings)
+            commands += [f"{run.name}, on {on}:", "", f"    {run.command}", ""]
     parts = [RESULTS]
     for (extractor, digest, resize), rows in tables.items():
         accuracy = next(iter(rows[0][2].values())).get("extractor_accuracy")
@@ -135,6 +190,11 @@ def results(found: list[tuple[RunFolder, dict[str, Any]]], names: list[str]) -> 
             "",
         ]
     return "\n".join([*parts, "## Commands", "", *commands]) if tables else None
+
+
+def of_features(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those lines of an evaluation that are by an extractor."""
+    return [line for line in lines if "extractor" in line]
 
 
 def score_table(rows: list[tuple[str, float | None, dict[str, dict]]]) -> list[str]:
@@ -196,45 +256,100 @@ def shown_by(page: Path) -> set[str]:
 
     Raises `UsageError` for a page that it did not make.
     """
-    if not page.exists():
-        return set()
-    text = page.read_text(encoding="utf-8", errors="replace")
-    if not text.startswith(HEAD):
-        raise cli.UsageError(f"expected a gallery.md of this script, or none. Received: {page}")
-    return set(re.findall(r"\]\(gallery/([^/)]+\.(?:jpg|gif))\)", text))
+    return set(re.findall(r"\]\(gallery/([^/)]+\.(?:jpg|gif))\)", own_text(page, HEAD)))
 
 
-def find_runs(root: Path) -> list[tuple[RunFolder, dict[str, Any]]]:
-    """Run folders with their last picture, by name; says which have none yet."""
+def scored_by(page: Path) -> set[str]:
+    """Names of the runs of a page of scores; none where there is no page.
+
+    Raises `UsageError` for a page that this script did not make.
+    """
+    return set(re.findall(r"^(\S.*?), on .*:$", own_text(page, RESULTS), re.MULTILINE))
+
+
+def own_text(page: Path, head: str) -> str:
+    """Text of a page that this script made, or nothing where there is no page.
+
+    Raises `UsageError` for anything else of this name.
+    """
+    if not os.path.lexists(page):
+        return ""
+    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
+    if not text.startswith(head):
+        raise cli.UsageError(f"expected a {page.name} of this script, or none. Received: {page}")
+    return text
+
+
+def check_kept(page: Path, gone: set[str], how: str):
+    """Raises `UsageError` where runs of an earlier page would be lost.
+
+    Args:
+        gone: their names.
+        how: what the runs of the new page are.
+    """
+    if gone:
+        more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""
+        raise cli.UsageError(
+            f"--out expects a {page.name} of runs that are {how} now, or --overwrite. "
+            f"Received: {page}, which also shows {', '.join(sorted(gone)[:NAMED])}{more}"
+        )
+
+
+def find_runs(root: Path) -> list[Run]:
+    """Finished runs with their last picture, by name; says which are not finished yet."""
     found = []
     for path in sorted(root.rglob("config.json")):
-        run = RunFolder(path.parent)
+        folder = RunFolder(path.parent)
         try:
-            settings = run.read_config()
+            settings = folder.read_config()
             gan_module(settings)
-            picture = last_picture(run, settings)
-        except (cli.UsageError, KeyError, TypeError):
+            per_epoch = settings["steps_per_epoch"]
+            asked = settings["epochs"] * per_epoch
+            # Not the settings: a run may have been made longer since.
+            steps = (saved_steps(folder.checkpoints) or [asked])[-1]
+            settings = settings | {"epochs": -(-steps // per_epoch)}
+        except (cli.UsageError, KeyError, TypeError, ZeroDivisionError):
             continue  # The config.json of something else.
-        if picture.is_file():
-            found.append((run, settings))
+        run = Run(folder, settings, steps, name_of(folder, root))
+        if steps >= asked and run.picture.is_file():
+            found.append(run)
         else:
-            print(f"left out, since it is not finished: {run.path}", file=sys.stderr)
+            print(f"left out, since it is not finished: {folder.path}", file=sys.stderr)
     return found
 
 
-def last_picture(run: RunFolder, settings: dict[str, Any]) -> Path:
-    """The sample picture of a run's last step."""
-    return run.samples / f"step-{settings['epochs'] * settings['steps_per_epoch']:08d}.png"
+def measures(run: Run) -> list[dict[str, Any]]:
+    """What was measured of a run; of points, where the newest checkpoint was not, that is measured
+    now, and nothing is kept of it.
+    """
+    lines = run.evaluation
+    if run.settings["constructor"].get("data") != "points" or (
+        lines and lines[0]["step"] == run.steps
+    ):
+        return lines
+    try:
+        _, settings, gan, _ = open_run(run.folder.path, run.steps)
+    except (cli.UsageError, cli.Failure) as error:
+        print(f"not measured: {run.folder.path} ({error})", file=sys.stderr)
+        return lines
+    made = generation.Generated(gan, settings)
+    lacks = missing(generation.METRICS, made.facts())
+    found = []
+    for name, metric in generation.METRICS.items():
+        if not lacks[name]:
+            line = {"metric": name, "value": float(metric.value(made)), "step": run.steps}
+            reference = float(metric.reference(made))
+            line["reference"] = None if math.isnan(reference) else reference
+            found.append(line | {"reference_is": metric.compared_with})
+    return found or lines
 
 
-def section(run: RunFolder, settings: dict[str, Any], name: str, pictures: Path) -> str:
+def section(run: Run, measured: list[dict[str, Any]], pictures: Path) -> str:
     """A run's part of the page; writes its pictures."""
-    steps = settings["epochs"] * settings["steps_per_epoch"]
-    fingerprint = json.loads(run.data_file.read_text(encoding="utf-8"))
-    data = data_name(settings)
-    title, meaning = titles(gan_module(settings))
-    seconds = training_seconds(run.logs, steps)
-    facts = [f"{steps} steps of batch {settings['batch_size']}"]
+    settings, data = run.settings, data_name(run.settings)
+    title, meaning = titles(settings)
+    seconds = training_seconds(run.folder.logs, run.steps)
+    facts = [f"{run.steps} steps of batch {settings['batch_size']}"]
     if settings["constructor"].get("data") != "points":
         facts.append("{0}x{0} pixels".format(settings["constructor"]["image_size"]))
     if seconds is not None:
@@ -245,29 +360,37 @@ def section(run: RunFolder, settings: dict[str, Any], name: str, pictures: Path)
         meaning,
         "",
         "```",
-        training_command(settings, count_images(settings, fingerprint)),
+        run.command,
         "```",
         "",
         f"{', '.join(facts)}.",
         "",
-        *measured(run.path / "evaluation.jsonl"),
-        f"![Samples of {title} on {data}](gallery/{name}.jpg)",
+        *table(measured, run.steps),
+        f"![Samples of {title} on {data}](gallery/{run.name}.jpg)",
         "",
     ]
-    save_jpeg(last_picture(run, settings), pictures / f"{name}.jpg")
-    film = run.path / "samples.gif"
+    save_jpeg(run.picture, pictures / f"{run.name}.jpg")
+    film = run.folder.path / "samples.gif"
     if film.is_file() and film.stat().st_size < LARGEST_FILM:
-        shutil.copyfile(film, pictures / f"{name}.gif")
-        lines += [f"[The same over the training](gallery/{name}.gif)", ""]
+        shutil.copyfile(film, pictures / f"{run.name}.gif")
+        lines += [f"[The same over the training](gallery/{run.name}.gif)", ""]
     return "\n".join(lines)
 
 
-def titles(module: str) -> tuple[str, str]:
-    """Name and meaning of a GAN, from the first paragraph of its file."""
+def titles(settings: dict[str, Any]) -> tuple[str, str]:
+    """Name and meaning of a run's GAN, from the first paragraph of its file."""
+    packing = settings["constructor"].get("packing", 1)
+    if packing > 1:
+        return (
+            f"PacGAN {packing}",
+            f"{settings['model']} whose discriminator judges {packing} samples at once, and so "
+            "sees it where they repeat each other.",
+        )
+    module = gan_module(settings)
     source = importlib.util.find_spec(module).loader.get_source(module)
     text = ast.get_docstring(ast.parse(source)).partition("\n\n")[0]
     name, _, meaning = " ".join(text.split()).partition(": ")
-    return name, meaning[:1].upper() + meaning[1:]
+    return name, MEANINGS.get(settings["model"], meaning[:1].upper() + meaning[1:])
 
 
 def describe_seconds(seconds: float) -> str:
@@ -277,17 +400,26 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
-def measured(path: Path) -> list[str]:
-    """A table of what was measured last, as `newest` says. Nothing where nothing was."""
+def table(lines: list[dict[str, Any]], steps: int) -> list[str]:
+    """A table of what was measured, and when, if not at the last step. Nothing where nothing was.
+
+    Args:
+        lines: as in `evaluation.jsonl`, of one step.
+        steps: of the run.
+    """
     rows = []
-    for line in newest(path):
+    for line in lines:
         way = f" ({line['direction']})" if line.get("direction") else ""
         reference = ""
         if line["reference"] is not None:
             reference = f"{show(line['reference'])} ({line['reference_is']})"
         value = show(line["value"], line.get("deviation"))
         rows.append(f"| {line['metric']}{way} | {value} | {reference} |")
-    return ["| measure | value | for reference |", "|---|---|---|", *rows, ""] if rows else []
+    if not rows:
+        return []
+    earlier = lines[0]["step"] != steps
+    when = [f"Measured after step {lines[0]['step']}.", ""] if earlier else []
+    return [*when, "| measure | value | for reference |", "|---|---|---|", *rows, ""]
 
 
 def save_jpeg(picture: Path, out: Path):
