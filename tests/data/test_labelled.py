@@ -192,8 +192,8 @@ def test_images_without_tags_are_counted_and_left_out_or_used_with_no_label(tmp_
     assert files.paths == tuple(str(tmp_path / name) for name in files.names)
     assert files.labels.tolist() == [[0, 1], [1, 0]]
     assert labelled.report_unlabelled(files) == (
-        "2 of 4 images have no tags, left out; train_matching_cgan.py --use_unlabelled uses them as "
-        "unmatched reals"
+        "2 of 4 images have no tags, left out; train_matching_cgan.py --use_unlabelled uses them "
+        "as unmatched reals"
     )
     files, held_out = labelled.find_images(tmp_path, labelled=True, use_unlabelled=True)
     assert files.names == ("1.png", "2.png", "3.png", "4.png")
