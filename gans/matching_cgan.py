@@ -1,4 +1,4 @@
-"""Matching-aware conditional GAN: faces by tags, "red hair, green eyes".
+"""Matching-aware conditional GAN: of noise and one label or several, a sample that matches all.
 
 Paper: Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", arXiv:1605.05396, section
 4.2 (GAN-CLS). Official code: reedscot/icml2016. Article: "Anime characters with a cGAN", whose code

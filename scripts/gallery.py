@@ -44,8 +44,6 @@ from gans.training.restore import gan_module, open_run
 from gans.training.run_folder import RunFolder, saved_steps, write_atomically
 
 NAMED = 5  # Runs that an error names.
-# Where the first line of a GAN's file speaks of its paper's data.
-MEANINGS = {"MatchingCGAN": "Of noise and one label or several, a sample that matches all of them."}
 QUALITY, LARGEST_PICTURE = 85, 60_000
 LARGEST_FILM = 300_000
 # Of features, by the names without the extractor's; FID and KID are fd and kd of Inception.
@@ -390,7 +388,7 @@ def titles(settings: dict[str, Any]) -> tuple[str, str]:
     source = importlib.util.find_spec(module).loader.get_source(module)
     text = ast.get_docstring(ast.parse(source)).partition("\n\n")[0]
     name, _, meaning = " ".join(text.split()).partition(": ")
-    return name, MEANINGS.get(settings["model"], meaning[:1].upper() + meaning[1:])
+    return name, meaning[:1].upper() + meaning[1:]
 
 
 def describe_seconds(seconds: float) -> str:

@@ -201,7 +201,7 @@ def test_the_meaning_of_a_gan_is_true_of_any_data(load_script):
     settings = {"model": "MatchingCGAN", "module": "gans.matching_cgan", "constructor": {}}
     name, meaning = titles(settings)
     assert name == "Matching-aware conditional GAN"
-    assert meaning == "Of noise and one label or several, a sample that matches all of them."
+    assert meaning == "Of noise and one label or several, a sample that matches all."
     settings = {"model": "DCGAN", "module": "gans.dcgan", "constructor": {"packing": 1}}
     assert titles(settings)[0] == "DCGAN"
 
