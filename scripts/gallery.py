@@ -175,12 +175,14 @@ def results(found: list[Run]) -> str | None:
         if lines:
             on = data_name(run.settings)
             commands += [f"{run.name}, on {on}:", "", f"    {run.command}", ""]
-    parts = [RESULTS]
+    parts, names = [RESULTS], [extractor for extractor, _, _ in tables]
     for (extractor, digest, resize), rows in tables.items():
+        # A classifier trained anew has other weights, and its numbers are not those of the first.
+        which = f" ({digest[:8]})" if names.count(extractor) > 1 else ""
         accuracy = next(iter(rows[0][2].values())).get("extractor_accuracy")
         right = "" if accuracy is None else f", right for {accuracy:.1%} of held-out images"
         parts += [
-            f"## By {extractor}",
+            f"## By {extractor}{which}",
             "",
             f"Weights {digest[:16]}, resize {resize}{right}.",
             "",

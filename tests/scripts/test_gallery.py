@@ -369,6 +369,20 @@ def test_scores_are_set_side_by_side_for_each_extractor(gallery, copied, tmp_pat
     assert str(tmp_path) not in text
 
 
+def test_two_classifiers_of_one_name_are_told_apart(gallery, copied, tmp_path):
+    others = {"a_to_b": "ab", "b_to_a": "cd"}
+    lines = [
+        of_features("fd_toy", 9.0, direction=way, extractor_sha256=digest * 32)
+        for way, digest in others.items()
+    ]
+    path = copied / "b" / "bicycle" / "evaluation.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    gallery(copied)
+    text = (tmp_path / "docs" / "results.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## By")]
+    assert headings == ["## By toy (abababab)", "## By toy (cdcdcdcd)"]
+
+
 def test_runs_of_the_same_data_share_the_row_of_real_images(gallery, copied, tmp_path):
     # Their scores were added up in another order, so that they differ in a digit nobody sees.
     for run, reference in (("b/bicycle", 1.5), ("ring", 1.5 + 1e-9)):
