@@ -8,15 +8,18 @@ import json
 import shlex
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gans.metrics.modes import mode_coverage
-from gans.training import cli, command
+from gans.training import cli, command, restore
+from gans.training.comparison import Run
 from gans.training.restore import open_run
 
+GANS = ("dcgan", "wgan_gp")
 NARROW = {"generator_filters": 4}
 VARIANTS = {
     "PacGAN2": ("dcgan", {"packing": 2, "batch_size": 8, "discriminator_filters": 4, **NARROW}),
@@ -135,9 +138,57 @@ def test_the_papers_runs_are_as_long_as_published(load_script, capsys, tmp_path)
         assert not packing or f"--batch_size={100 * packing[0]}" in words
 
 
+def test_published_numbers_are_those_of_table_1(load_script):
+    # arXiv:1712.04086: modes, high quality in per cent, reverse KL.
+    assert load_script("compare_modes").PUBLISHED == {
+        "ring8": {
+            "GAN": ((6.3, 0.5), (98.2, 0.2), (0.45, 0.09)),
+            "PacGAN2": ((7.9, 0.1), (95.6, 2.0), (0.07, 0.03)),
+            "PacGAN4": ((7.8, 0.1), (95.9, 1.4), (0.07, 0.02)),
+        },
+        "grid25": {
+            "GAN": ((17.3, 0.8), (94.8, 0.7), (0.70, 0.07)),
+            "PacGAN2": ((23.8, 0.7), (91.3, 0.8), (0.13, 0.04)),
+            "PacGAN4": ((24.8, 0.2), (93.6, 0.6), (0.04, 0.01)),
+        },
+    }
+
+
+def test_measures_are_in_the_units_of_the_table(load_script, monkeypatch, tmp_path):
+    module, run = load_script("compare_modes"), Run("ring8 GAN", 0, tmp_path, ())
+    found = {"modes": 3.0, "high_quality": 0.25, "reverse_kl": 0.5}
+    folder = SimpleNamespace(logs=tmp_path / "none")
+    monkeypatch.setattr(restore, "open_run", lambda path: (folder, {}, None, 8))
+    monkeypatch.setattr(module.generation, "measure", lambda gan, settings, seed: found)
+    monkeypatch.setattr(module, "training_seconds", lambda logs, step: None)
+    module.measure_all([run], debug=False)
+    expected = {"modes": 3.0, "high quality %": 25.0, "reverse KL": 0.5}
+    assert run.record()["values"] == expected
+    other = {"modes": 5.0, "high quality %": 75.0, "reverse KL": 0.5}
+    row = module.table("ring8", {"GAN": [expected, other]}).splitlines()[2]
+    assert row.startswith("| GAN | 4.00 ± 1.41 | 50.0 ± 35.4 | 0.500 ± 0.000 | - | 6.3 ± 0.5 |")
+
+
+def test_each_seed_is_a_run_of_its_own(load_script, tmp_path):
+    module = load_script("compare_modes")
+    settings = module.resolve(epochs=30, paper=False)
+    runs = module.plan(tmp_path, settings, module.SETS, seeds=3)
+    seeds = [word for run in runs for word in run.words if word.startswith("--seed=")]
+    assert seeds == [f"--seed={seed}" for seed in range(3) for _ in range(8)]
+    assert len({run.folder for run in runs}) == len(runs) == 24
+    # A preset that was tuned meanwhile is another comparison.
+    points = {gan: command.read_literal(f"gans.{gan}", "PRESETS")["points"] for gan in GANS}
+    assert settings["presets"] == points
+
+
 def test_rates_of_short_runs_fall_to_zero(load_script):
     module = load_script("compare_modes")
     variants = module.resolve(epochs=30, paper=False)["variants"]
+    assert {key: how.get("init_stddev") for key, how in variants.items()} == {
+        f"{data} {name}": value
+        for data in ("ring8", "grid25")
+        for name, value in (("GAN", 0.02), ("PacGAN2", 0.1), ("PacGAN4", 0.1), ("WGAN-GP", None))
+    }
     names = ("learning_rate", "discriminator_learning_rate", "decay_epochs")
     found = {key: tuple(map(how.get, names)) for key, how in variants.items()}
     both = {"PacGAN2": (3e-4, 1e-3, 25), "PacGAN4": (3e-4, 1e-3, 25), "WGAN-GP": (1e-3, None, 15)}
