@@ -21,8 +21,8 @@ minimises -E[log D(G(z, c))] + lambda_categorical categorical_loss + lambda_cont
 continuous_loss (equation 6, not saturating). D's losses are those of DCGAN. Means over the batch.
 
 What to expect. On MNIST most of the ten classes become a digit each, and the continuous codes slant
-and width. Which code takes which meaning is chance: look at `--mode=codes`. On toy fashion a category
-becomes one kind of bag, which the rest of the vector hardly changes.
+and width. Which code takes which meaning is chance: look at `--mode=codes`. On toy fashion a
+category becomes one kind of bag, which the rest of the vector hardly changes.
 
 Differences from the paper
 - `paper`: as the official code, L_I is added to D's objective too: Q is trained with D, by D's
