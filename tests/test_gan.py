@@ -138,6 +138,14 @@ def test_losses_of_known_networks_in_numbers(loss, smoothing):
     assert losses == pytest.approx(expected, rel=1e-5)
 
 
+def test_both_networks_are_in_training_wherever_they_are_called():
+    # Dropout acts in G's turn too, as `get_samples_and_objectives` of the official code has it.
+    gan = narrow()
+    train_step_of(gan, lambda z, training: z, lambda x, training: x[:, :1], points())
+    for network, calls in ((gan.generator, 1), (gan.discriminator, 3)):
+        assert [call.kwargs["training"] for call in network.call_args_list] == [True] * calls
+
+
 def test_a_discriminator_that_cannot_tell_has_the_loss_of_theorem_1():
     losses = train_step_of(
         narrow(), lambda z, training: z, lambda x, training: 0 * x[:, :1], points()

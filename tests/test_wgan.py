@@ -255,6 +255,9 @@ def test_the_generator_waits_a_hundred_steps_at_first_and_five_later():
     gan = narrow(data="points", warm_up=True, n_critic=5)
     assert turns(gan, 2600) == [*range(100, 2501, 100), *range(2505, 2601, 5)]
     # Iterations 25 to 499 have five steps each; the 500th has 100 again.
+    for iteration in (100, 250):
+        gan.optimizer_generator.iterations.assign(iteration - 1)
+        assert turns(gan, 15) == [5, 10, 15]
     gan.optimizer_generator.iterations.assign(498)
     assert turns(gan, 220) == [5, 10, 110, *range(115, 221, 5)]
 

@@ -229,6 +229,9 @@ def test_stacked_digits_are_read_channel_by_channel():
         size=28,
     )
     assert measure(swapped, {"dataset": "stacked_mnist"}, 300, classifier)["modes"] == 2.0
+    # 120 and 210 as well.
+    turned = Fake(lambda z, labels: np.roll(swapped.make(z, labels), -1, axis=-1), size=28)
+    assert measure(turned, {"dataset": "stacked_mnist"}, 300, classifier)["modes"] == 2.0
 
 
 def info(make, **options):
