@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -419,6 +420,23 @@ def test_a_probe_is_a_linear_classifier_on_features(run_script, tmp_path, capsys
     assert lines["pixels"]["numbers"] == 16 * 16 * 3
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].split()[:2] == ["discriminator", f"{accuracy:.2%}"]
+
+
+def test_untrained_is_what_the_run_began_with(load_script, probed):
+    run, gan = probed
+    settings = RunFolder(run).read_config()
+    settings["constructor"]["seed"] = 5
+    found = load_script("generate").untrained(gan, settings)
+    keras.utils.set_random_seed(5)
+    expected = DCGAN(**settings["constructor"])
+    for one, other, trained in zip(
+        found.discriminator.get_weights(),
+        expected.discriminator.get_weights(),
+        gan.discriminator.get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+        assert one.std() == 0 or not np.array_equal(one, trained)
 
 
 def test_a_probe_may_take_fewer_images_and_another_folder(run_script, tmp_path, probed):
