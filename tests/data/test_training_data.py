@@ -134,7 +134,8 @@ def test_images_without_tags_are_reported_on_one_line(toy_bags, tmp_path, capsys
     of = settings(data_dir=str(tmp_path / "set"))
     data = opened(of, tmp_path, labelled=True)
     assert capsys.readouterr().err == (
-        "2 of 12 images have no tags, left out; --use_unlabelled uses them as unmatched reals\n"
+        "2 of 12 images have no tags, left out; "
+        "train_matching_cgan.py --use_unlabelled uses them as unmatched reals\n"
     )
     assert (data.steps_per_epoch, len(data.preview[0])) == (2, 10)
     data = opened(of | {"use_unlabelled": True}, tmp_path, labelled=True)

@@ -503,10 +503,15 @@ def test_wrong_flags(dataset, capsys, flags, expected):
     assert tree(dataset) == before
 
 
-@pytest.mark.parametrize("split", ["", ".", "..", "a/../../b", "/tmp"])
+@pytest.mark.parametrize("split", [".", "..", "a/../../b", "/tmp"])
 def test_dir_is_a_folder_in_path(dataset, capsys, split):
     _, error = run(capsys, dataset, split=split, status=2)
     assert error.startswith("error: --_dir_ expects the name of a folder in --path")
+
+
+def test_dir_is_not_empty(dataset, capsys):
+    _, error = run(capsys, dataset, split="", status=2)
+    assert error == "error: --_dir_ expects a string. Received: ''\n"
 
 
 def test_missing_and_empty_folders(dataset, capsys):
