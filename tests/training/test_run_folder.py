@@ -5,11 +5,11 @@ import importlib.metadata
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -195,7 +195,8 @@ def test_a_run_killed_before_its_settings_were_written_begins_again(
 ):
     run = RunFolder(tmp_path / "run")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), run.locked():
-        patch.setattr(os, unwritten, lambda *_: signal.raise_signal(signal.SIGINT))
+        # As Ctrl-C does, also in a shell that started this in the background and so ignores it.
+        patch.setattr(os, unwritten, mock.Mock(side_effect=KeyboardInterrupt))
         run.begin(SETTINGS)
     run.check(SETTINGS)
     with run.locked():
