@@ -138,6 +138,22 @@ def test_penalty_is_at_places_between_each_real_sample_and_its_own_fake():
     assert gan.critic.call_args.args[0].numpy() == pytest.approx(between.numpy(), abs=1e-6)
 
 
+def test_each_critic_step_sees_a_real_batch_of_its_own():
+    gan, seen = narrow(data="points", n_critic=3), []
+    critic = gan.critic
+    gan.critic = mock.Mock(
+        side_effect=lambda x, training: seen.append(np.array(x)) or critic(x),
+        trainable_variables=critic.trainable_variables,
+        layers=critic.layers,
+    )
+    for step in range(4):
+        gan.train_step(samples(gan, step))
+    # Three a step: real, generated, between; after the third step the generator's own.
+    assert len(seen) == 4 * 3 + 1
+    for step, place in enumerate((0, 3, 6, 10)):
+        assert np.array_equal(seen[place], samples(gan, step))
+
+
 def test_places_are_uniform_and_one_per_sample():
     gan = narrow()
     assert gan.sample_places(samples(gan)).shape == (BATCH, 1, 1, 1)
