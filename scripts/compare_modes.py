@@ -52,7 +52,8 @@ VARIANTS = {
 # and larger weights and smaller points (the grid's are divided by 4) to begin with, or it learns
 # nothing in that time; at that rate a generator leaves modes behind.
 GAN = {"init_stddev": 0.02, "point_scale": 1.0, "share": 1 / 2}
-GAN_RATES = {"ring8": 1e-3, "grid25": 3e-4}
+RING_GAN = GAN | {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-3}
+GRID_GAN = GAN | {"learning_rate": 3e-4, "discriminator_learning_rate": 3e-4}
 PACKS = {
     "learning_rate": 3e-4,
     "discriminator_learning_rate": 1e-3,
@@ -60,7 +61,8 @@ PACKS = {
     "share": 5 / 6,
 }
 WGAN_GP = {"learning_rate": 1e-3, "share": 1 / 2}
-SHORT = {"GAN": GAN, "PacGAN2": PACKS, "PacGAN4": PACKS, "WGAN-GP": WGAN_GP}
+OTHERS = {"PacGAN2": PACKS, "PacGAN4": PACKS, "WGAN-GP": WGAN_GP}
+SHORT = {"ring8": {"GAN": RING_GAN, **OTHERS}, "grid25": {"GAN": GRID_GAN, **OTHERS}}
 # What the paper trains with, whatever the variant; by script.
 PAPER = {"learning_rate": 1e-4, "decay_epochs": 0, "point_scale": 1.0}
 PAPERS = {
@@ -152,11 +154,8 @@ def resolve(epochs: int, paper: bool) -> dict:
         if paper:
             how = PAPERS[gan]
         else:
-            how = dict(SHORT[variant])
+            how = dict(SHORT[data][variant])
             how["decay_epochs"] = round(epochs * how.pop("share"))
-            if variant == "GAN":
-                rate = GAN_RATES[data]
-                how |= {"learning_rate": rate, "discriminator_learning_rate": rate}
         length = {"epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
         variants[f"{data} {variant}"] = {"gan": gan, **length, **how, **flags}
     gans = sorted({gan for gan, _ in VARIANTS.values()})

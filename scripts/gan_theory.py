@@ -304,12 +304,20 @@ def gradients_while_training(at: list[int], seed: int) -> dict[str, list[float]]
         done = step
         drawn = [generator_gradients(tf.constant([seed + 1, batch])) for batch in range(BATCHES)]
         for loss in drawn[0]:
-            gradients = np.stack([gradient[loss] for gradient in drawn]).astype(float)
-            mean = gradients.mean(axis=0)
-            spread = np.sqrt(np.mean(np.sum((gradients - mean) ** 2, axis=1)))
-            rows.setdefault(loss, []).append(float(np.linalg.norm(mean)))
-            rows.setdefault(f"{loss}_deviation", []).append(float(spread))
+            norm, deviation = norm_and_deviation(np.stack([gradient[loss] for gradient in drawn]))
+            rows.setdefault(loss, []).append(norm)
+            rows.setdefault(f"{loss}_deviation", []).append(deviation)
     return rows
+
+
+def norm_and_deviation(gradients: np.ndarray) -> tuple[float, float]:
+    """Of gradients `(batches, weights)` the norm of their mean, and the root of the mean square of
+    their distances from it.
+    """
+    gradients = gradients.astype(float)
+    mean = gradients.mean(axis=0)
+    spread = np.sqrt(np.mean(np.sum((gradients - mean) ** 2, axis=1)))
+    return float(np.linalg.norm(mean)), float(spread)
 
 
 def build_mlp(inputs: int, outputs: int, seed: int, last_initializer):

@@ -524,6 +524,25 @@ def test_translations_are_pictures_and_the_same_again(trained):
         np.testing.assert_array_equal(gan.translate(images, *others), translated)
 
 
+@pytest.mark.parametrize("row", FROM_NOISE, ids=lambda row: row.id)
+def test_no_two_draws_of_a_run_share_a_seed(row, monkeypatch):
+    # Noise, codes, places and orders of equal seeds would be the same numbers.
+    gan, seeds = row.build(), []
+
+    def noting_seeds(real):
+        def draw(shape, seed, *rest, **options):
+            seeds.append(tuple(np.array(seed)))
+            return real(shape, seed, *rest, **options)
+
+        return draw
+
+    for name in ("stateless_normal", "stateless_uniform"):
+        monkeypatch.setattr(tf.random, name, noting_seeds(getattr(tf.random, name)))
+    for batch in row.batches():
+        gan.train_step(batch)
+    assert len(set(seeds)) == len(seeds) >= STEPS
+
+
 def test_preview_and_diagnose_are_of_what_training_shows(trained):
     gan, row = trained.gan, trained.row
     losses = {name: values[-1] for name, values in trained.history.items()}

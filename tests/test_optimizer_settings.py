@@ -107,6 +107,26 @@ def test_given_rates_betas_and_decay_are_those_of_the_optimizers(module):
     )
 
 
+@pytest.mark.parametrize(
+    ("module", "preset", "expected"),
+    [
+        # gan_toy.py: `LAMBDA = .1`.
+        ("wgan_gp", "points", {"lambda_gp": 0.1}),
+        # DCGAN, section 4: a 100 dimensional uniform distribution.
+        ("dcgan", "paper", {"latent": "uniform"}),
+        # Mirza & Osindero, section 4.1: dropout 0.5 in both networks, noise in the unit hypercube.
+        ("cgan", "paper", {"dropout": 0.5, "latent": "uniform"}),
+        # PacGAN's pacgan_task.py.
+        ("gan", "points", {"beta_1": 0.8, "latent_dim": 2}),
+        ("dcgan", "points", {"beta_1": 0.8, "latent_dim": 2}),
+        # With batch normalisation there, samples by moving statistics are stripes.
+        ("infogan", "toy", {"feature_norm": "none"}),
+    ],
+)
+def test_presets_have_the_numbers_of_their_sources(module, preset, expected):
+    assert importlib.import_module(f"gans.{module}").PRESETS[preset].items() >= expected.items()
+
+
 @pytest.mark.parametrize("module", OF)
 def test_what_the_papers_and_the_articles_say_besides(module):
     gan = build(module)

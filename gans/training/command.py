@@ -13,8 +13,8 @@ from typing import Any
 from gans.training import cli
 
 # Settings that may differ when a run goes on: the data may move, data.json tells whether it is the
-# same; how many steps one call makes changes no result.
-FREE = frozenset({"data_dir", "data_dir_b", "tfds_dir", "tags_csv", "steps_per_call"})
+# same; how many steps one call makes changes no result; a mixture is what its name stands for.
+FREE = frozenset({"data_dir", "data_dir_b", "tfds_dir", "tags_csv", "steps_per_call", "mixture"})
 
 
 def import_tensorflow(debug: bool):

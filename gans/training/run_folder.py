@@ -102,8 +102,7 @@ class RunFolder:
         differing = [
             f"{key} {begun.get(key)!r} -> {now.get(key)!r}"
             for key in {**begun, **now}
-            # A mixture is what the name of the data set stands for.
-            if key not in free | {"mixture"} and begun.get(key) != now.get(key)
+            if key not in free and begun.get(key) != now.get(key)
         ]
         if differing:
             more = [f"and {len(differing) - NAMED} more"] * (len(differing) > NAMED)

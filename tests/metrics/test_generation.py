@@ -359,16 +359,59 @@ def test_a_classifier_of_digits_is_needed_for_stacked_ones():
         measure(Fake(None, "points"), RING, 10, FakeClassifier("ab"))
 
 
+def test_a_mode_is_known_within_3_sigma():
+    def make(z, labels):
+        points = np.array(RING["mixture"]["centres"])[labels.argmax(axis=1)]
+        # 2.9 and 3.1 sigma beside it.
+        return points + np.where(z % 2, 0.29, 0.31)[:, np.newaxis] * [1.0, 0.0]
+
+    found = measure(Fake(make, "points", labels=4), RING, samples=800)
+    assert found["label_accuracy"] == found["high_quality"] == 0.5
+
+
+def test_the_best_of_the_continuous_codes_counts():
+    y, x = np.mgrid[:28, :28]
+
+    def make(z, labels):
+        lean = (z % 7 - 3)[:, np.newaxis, np.newaxis] / 8
+        bar = np.abs(x - 13.5 - lean * (13.5 - y)) < 2
+        return np.where(bar & (np.abs(y - 13.5) < 9), 1.0, -1.0)[..., np.newaxis]
+
+    # The second of them is the lean.
+    codes = {"categories": lambda z: z % 10, "continuous": lambda z: np.stack([0.0 * z, z % 7], 1)}
+    gan = FakeInfo(make, **codes, size=28, channels=1)
+    assert measure(gan, {"dataset": "mnist"}, 140)["code_slant"] == pytest.approx(1.0)
+
+
+def test_one_hot_labels_are_asked_for_equally_often_and_others_as_in_the_data():
+    rows = np.eye(3)[[0, 0, 0, 1]]
+    wanted = Generated(Fake(None, labels=3), {}, 30, asked=rows).wanted
+    assert wanted.sum(axis=0).tolist() == [10, 10, 10]
+    several = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1]])
+    wanted = Generated(Fake(None, labels=3), {}, 30, asked=several).wanted
+    assert wanted.sum(axis=0).tolist() == [20, 30, 10]
+
+
+def test_references_of_the_protocol():
+    stacked = Generated(Fake(None, size=28), {"dataset": "stacked_mnist"}, 5)
+    assert generation.METRICS["modes"].reference(stacked) == 1000
+    ring = Generated(Fake(None, "points", labels=4), RING, 5)
+    # Of a Gaussian of two dimensions, what lies within 3 sigma.
+    assert generation.METRICS["label_accuracy"].reference(ring) == pytest.approx(1 - np.exp(-4.5))
+
+
 def test_while_training_few_samples_do(toy):
     names = toy["label_names"]
     gan = Fake(lambda z, y: items([names[row.argmax()] for row in y]), labels=6)
     real = items(["red", "cyan", "black", "red"])
     # Most held-out items are red; all colours are asked for as often.
+    counts, draw = [], gan.draw_latents
+    gan.draw_latents = lambda count, seed: counts.append(count) or draw(count, seed)
     found = measure_while_training(gan, toy, (real, np.eye(6, dtype=np.float32)[[0, 2, 4, 0]]))
+    assert counts == [500]
     names = {"colour_accuracy", "colour_far", "realism", "sharpness", "diversity"}
     assert set(found) == names
     assert found["colour_accuracy"] == 1.0
-    assert gan.largest <= generation.TRAINING_SAMPLES
     asked = []
     several = Fake(lambda z, y: asked.append(y) or items(["red"] * len(y)), labels=6)
     rows = np.eye(6, dtype=np.float32)[[0, 1]] + np.eye(6, dtype=np.float32)[[4, 5]]

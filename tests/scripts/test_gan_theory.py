@@ -99,6 +99,13 @@ def test_the_minimax_gradient_vanishes_with_training_and_the_other_grows(numbers
     assert found["non_saturating_deviation"][-1] > 3 * found["non_saturating_deviation"][0]
 
 
+def test_norm_and_deviation_by_hand(load_script):
+    found = load_script("gan_theory").norm_and_deviation
+    # Distances from the mean (2, 0): 1, 1, 2, 2, of which the mean square is 2.5.
+    gradients = np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 2.0], [2.0, -2.0]], np.float32)
+    assert found(gradients) == pytest.approx((2.0, np.sqrt(2.5)))
+
+
 def test_it_prints_what_it_writes(call, tmp_path, capfd):
     assert call(f"--out={tmp_path}", "--steps=2", "--seed=3") == 0
     text = capfd.readouterr().out

@@ -20,7 +20,7 @@ from gans.data import points
 from gans.data.figures import labelled_blocks
 from gans.data.held_out import classifier_images
 from gans.data.images import to_uint8
-from gans.data.sheets import sheet
+from gans.data.sheets import brightest, sheet, shown
 from gans.dcgan import DCGAN
 from gans.gan import GAN
 from gans.infogan import InfoGAN
@@ -353,6 +353,18 @@ def test_each_group_of_arithmetic_may_have_a_class(generate, run_of, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "out" / "result.png"), expected)
 
 
+def test_64_samples_by_default(generate, tmp_path):
+    assert generate("gan") == 0
+    assert len(list((tmp_path / "out").glob("sample_*.png"))) == 64
+
+
+def test_points_of_a_mixture_are_drawn_over_its_density(generate, run_of, tmp_path):
+    assert generate("points") == 0
+    gan, raster = run_of("points")[1], points.raster("ring8")
+    expected = points.point_picture(*gan.preview(raster), raster, *points.mixture("ring8"))
+    np.testing.assert_array_equal(read(tmp_path / "out" / "samples.png"), expected)
+
+
 # The discriminator.
 
 
@@ -361,8 +373,19 @@ def test_filters_are_shown_beside_random_ones(generate, run_of, tmp_path, name):
     assert generate(name, "--mode=filters") == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"filters.png", "responses.png"}
-    trained, random = np.split(read(tmp_path / "out" / "filters.png")[32:, :-8], 2, axis=1)[:2]
-    assert not np.array_equal(trained, random)
+    run, gan = run_of(name)
+    constructor = RunFolder(run).read_config()["constructor"]
+    keras.utils.set_random_seed(constructor["seed"])
+    blocks = []
+    for title, one in (("trained", gan), ("random", type(gan)(**constructor))):
+        judge = one.critic if hasattr(one, "critic") else one.discriminator
+        filters = brightest(guided.first_filters(judge, gan.image_channels))
+        empty = np.full((-len(filters) % 8, *filters.shape[1:]), 1.0, np.float32)
+        filters = shown(np.concatenate([filters, empty]))
+        blocks.append((title, filters.reshape(-1, 8, *filters.shape[1:])))
+    assert not np.array_equal(blocks[0][1], blocks[1][1])
+    found = read(tmp_path / "out" / "filters.png")
+    np.testing.assert_array_equal(found, labelled_blocks(blocks, zoom=8))
     again = tmp_path / "again"
     assert generate(name, "--mode=filters", output=again) == 0
     for file in names:
