@@ -26,11 +26,12 @@ from typing import Any
 
 import numpy as np
 
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
 from gans.metrics.frechet import Moments, frechet_distance
 from gans.metrics.inception_score import inception_score
 from gans.metrics.kernel_distance import kernel_distance
 from gans.metrics.neighbours import prdc
-from gans.training import cli
 
 FEATURES, CLASSES = 2048, 1008
 BATCH = 500
@@ -50,9 +51,9 @@ def measure(
     cases = (cases,) if isinstance(cases, str) else tuple(cases)
     unknown = [case for case in cases if case not in PICTURES]
     if unknown:
-        raise cli.UsageError(f"--cases expects {', '.join(PICTURES)}. Received: {unknown[0]}")
+        raise UsageError(f"--cases expects {', '.join(PICTURES)}. Received: {unknown[0]}")
     if features < 1 or (pictures is not None and pictures < 10):
-        raise cli.UsageError(
+        raise UsageError(
             f"expected --features >= 1, --pictures >= 10. Received: {features}, {pictures}"
         )
     results = {}

@@ -23,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gans.command_line import cli, command
+from gans.command_line.errors import check_at_least, usage_errors
 from gans.metrics.inception import BATCH, Resize
 from gans.metrics.torch_weights import WeightsError
-from gans.training import cli, command
 
 
 def measure(
@@ -48,9 +49,7 @@ def measure(
         warmup: Calls before them.
         debug: Show the traceback of an error.
     """
-    command.check_at_least(
-        1, batch_size=batch_size, image_size=image_size, batches=batches, warmup=warmup
-    )
+    check_at_least(1, batch_size=batch_size, image_size=image_size, batches=batches, warmup=warmup)
     command.import_tensorflow(debug)
     import tensorflow as tf
 
@@ -58,7 +57,7 @@ def measure(
     from gans.metrics.inception_weights import read_weights
 
     if weights:
-        with command.usage_errors(WeightsError):
+        with usage_errors(WeightsError):
             values, _ = read_weights(Path(weights))
     else:
         values = random_weights()

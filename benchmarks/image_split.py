@@ -27,7 +27,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from data_prep import image_split, split_images
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
 
 try:
     import imageio.v2 as imageio
@@ -54,19 +55,19 @@ def main(
         seed: Of the generated images.
     """
     if images < 1 or rounds < 1:
-        raise cli.UsageError(f"expected --images and --rounds >= 1. Received: {images}, {rounds}")
+        raise UsageError(f"expected --images and --rounds >= 1. Received: {images}, {rounds}")
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         if path is None:
             path, _dir_ = str(work), "generated"
             generate(work / _dir_, images, subsampling, seed)
         if split_images.load_turbojpeg() is None:
-            raise cli.UsageError(
+            raise UsageError(
                 "expected the extra `split` and libjpeg-turbo. Received: neither or one"
             )
         sources = sorted((Path(path) / _dir_).glob("*.jpg"))
         if not sources:
-            raise cli.UsageError(f"expected JPEGs in {Path(path) / _dir_}. Received: none")
+            raise UsageError(f"expected JPEGs in {Path(path) / _dir_}. Received: none")
 
         def split(output: Path, workers: int, format: str) -> None:
             with contextlib.redirect_stdout(io.StringIO()):

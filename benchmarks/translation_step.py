@@ -25,7 +25,8 @@ from typing import Literal
 from unittest import mock
 
 from data_prep import toy_fashion
-from gans.training import cli, command
+from gans.command_line import cli, command
+from gans.command_line.errors import UsageError, check_at_least
 
 # Of each GAN its class, its networks with their forward, input-gradient and weight-gradient passes
 # in a step, per image of a batch, and the steps after which these repeat.
@@ -92,9 +93,9 @@ def measure(
         choices: Time BicycleGAN's step with each choice of speed switched off, too.
         debug: Show the traceback of an error.
     """
-    command.check_at_least(1, batch_size=batch_size, steps=steps, warmup=warmup)
+    check_at_least(1, batch_size=batch_size, steps=steps, warmup=warmup)
     if choices and gan != "bicyclegan":
-        raise cli.UsageError(f"--choices expects --gan=bicyclegan. Received: {gan}")
+        raise UsageError(f"--choices expects --gan=bicyclegan. Received: {gan}")
     command.import_tensorflow(debug)
     import keras
 

@@ -44,7 +44,8 @@ from tqdm import tqdm
 
 from data_prep import transfer, unpack
 from data_prep.transfer import Form
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import Failure, UsageError
 
 _HOST = "efrosgans.eecs.berkeley.edu"
 _CITYSCAPES = (
@@ -206,25 +207,25 @@ def _check_arguments(
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise cli.UsageError(f"expected a name that --list shows. Received: {name!r}{hint}")
+        raise UsageError(f"expected a name that --list shows. Received: {name!r}{hint}")
     if archive and url:
-        raise cli.UsageError("expected --archive or --url. Received: both")
+        raise UsageError("expected --archive or --url. Received: both")
     if archive and not Path(archive).is_file():
         wanted = known[name].form.name if name in WEIGHTS else transfer.ARCHIVE.name
-        raise cli.UsageError(f"--archive expects a {wanted} file. Received: {archive!r}")
+        raise UsageError(f"--archive expects a {wanted} file. Received: {archive!r}")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-        raise cli.UsageError(f"--url expects an http or https address. Received: {url!r}")
+        raise UsageError(f"--url expects an http or https address. Received: {url!r}")
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise cli.UsageError(f"--sha256 expects 64 hex digits. Received: {sha256!r}")
+        raise UsageError(f"--sha256 expects 64 hex digits. Received: {sha256!r}")
     if not timeout > 0 or retries < 0:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected --timeout above 0 and --retries of at least 0. Received: {timeout:g} and "
             f"{retries}"
         )
     if out.exists() and not out.is_dir():
-        raise cli.UsageError(f"--out expects a folder. Received: {str(out)!r}, which is a file")
+        raise UsageError(f"--out expects a folder. Received: {str(out)!r}, which is a file")
     if name in DATASETS and DATASETS[name].withheld and not (archive or url):
-        raise cli.UsageError(f"{name} cannot be downloaded: {DATASETS[name].withheld}")
+        raise UsageError(f"{name} cannot be downloaded: {DATASETS[name].withheld}")
     return known[name]
 
 
@@ -234,18 +235,18 @@ def _existing(destination: Path, sha256: str | None) -> dict[str, int]:
         marker = json.loads((destination / unpack.MARKER).read_text(encoding="utf-8"))
         counts, digest = marker["files"], marker["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise cli.UsageError(
+        raise UsageError(
             f"{destination} exists, is no download of this command and is left alone: "
             "move it away or give another --out"
         ) from None
     found = unpack.count_files(destination)
     if found != counts:
-        raise cli.UsageError(
+        raise UsageError(
             f"{destination} was downloaded with the files {counts}. Received: {found}; move it "
             "away to download it again"
         )
     if sha256 not in (None, digest):
-        raise cli.UsageError(f"{destination} has sha256 {digest}. Received: --sha256 {sha256}")
+        raise UsageError(f"{destination} has sha256 {digest}. Received: --sha256 {sha256}")
     return counts
 
 
@@ -277,8 +278,8 @@ def download(
         The folder of the set, `out/name`, or the file of weights, below `out`.
 
     Raises:
-        gans.training.cli.UsageError: A wrong argument, or a folder in the way; nothing was done.
-        gans.training.cli.Failure: No address gave the archive, its sha256 differs, it is damaged
+        UsageError: A wrong argument, or a folder in the way; nothing was done.
+        Failure: No address gave the archive, its sha256 differs, it is damaged
             or hostile, or the disk is full. What was received stays in `out/NAME.part`.
     """
     out = Path(out)
@@ -311,7 +312,7 @@ def download(
             except unpack.Damaged as error:
                 # The server may have announced too few bytes: the next run asks for more.
                 partial.note(partial.validator, None)
-                raise cli.Failure(
+                raise Failure(
                     f"{error}; give the command again to ask for the rest, or delete "
                     f"{partial.path} to start anew"
                 ) from error
@@ -344,7 +345,7 @@ def _download_weights(
     checksum = _checksum(weights, sha256, record)
     if os.path.lexists(destination):
         if checksum.expected is None or not destination.is_file():
-            raise cli.UsageError(
+            raise UsageError(
                 f"{destination} exists, is no download of this command and is left alone: "
                 "move it away or give another --out"
             )
@@ -422,7 +423,7 @@ def main(
         _print_list()
         return
     if name is None:
-        raise cli.UsageError("expected the name of a set, see --list. Received: nothing")
+        raise UsageError("expected the name of a set, see --list. Received: nothing")
     download(name, out, archive=archive, url=url, sha256=sha256, timeout=timeout, retries=retries)
 
 

@@ -54,7 +54,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from data_prep import split_images, split_outputs
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import Failure, UsageError
 
 PROGRESS_EVERY = 10_000  # Images, where stderr is no terminal; as in the article.
 
@@ -84,9 +85,9 @@ def main(
     """
     started = time.monotonic()
     if workers is not None and workers < 1:
-        raise cli.UsageError(f"--workers expects 1 or more. Received: {workers}")
+        raise UsageError(f"--workers expects 1 or more. Received: {workers}")
     if format == "jpeg" and split_images.load_turbojpeg() is None:
-        raise cli.UsageError(
+        raise UsageError(
             "--format=jpeg expects PyTurboJPEG (pip install 'gans[split]') and the system's "
             "libjpeg-turbo (Debian libturbojpeg0, Ubuntu libturbojpeg, Homebrew jpeg-turbo). "
             "Received: at least one of them is missing"
@@ -95,7 +96,7 @@ def main(
     folder = _source_folder(path, _dir_)
     root = Path(path if output is None else output).expanduser()
     if folder in (root, *root.parents):
-        raise cli.UsageError(f"--output expects a folder outside of {folder}. Received: {root}")
+        raise UsageError(f"--output expects a folder outside of {folder}. Received: {root}")
     sources, bad, ignored = find_sources(folder)
     total = len(sources) + len(bad)
 
@@ -161,7 +162,7 @@ def find_sources(folder: Path) -> tuple[dict[str, str], dict[str, str], list[str
         else:
             ignored.append(name)
     if not same:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected combined A|B images (.jpg, .png) in {folder}. "
             f"Received: {len(ignored)} files, none of them an image by its name"
         )
@@ -179,7 +180,7 @@ def find_sources(folder: Path) -> tuple[dict[str, str], dict[str, str], list[str
 def _source_folder(path: str, split: str) -> Path:
     parts = PurePosixPath(split).parts
     if not parts or ".." in parts or PurePosixPath(split).is_absolute():
-        raise cli.UsageError(
+        raise UsageError(
             f"--_dir_ expects the name of a folder in --path, such as train. Received: {split!r}"
         )
     root = Path(path).expanduser()
@@ -188,7 +189,7 @@ def _source_folder(path: str, split: str) -> Path:
         if root.is_dir():
             names = sorted(entry.name for entry in root.iterdir())[:5]
             found = f"{root} holds {', '.join(map(repr, names)) or 'nothing'}"
-        raise cli.UsageError(f"expected combined A|B images in {root / split}. Received: {found}")
+        raise UsageError(f"expected combined A|B images in {root / split}. Received: {found}")
     return root / split
 
 
@@ -202,7 +203,7 @@ def _report(file: Path, bad: dict[str, str], total: int) -> None:
     file.write_text("\n".join([title, *lines, ""]), encoding="utf-8")
     if bad:
         print("\n".join(lines), file=sys.stderr)
-        raise cli.Failure(f"{title}, all others are done; their names are in {file}")
+        raise Failure(f"{title}, all others are done; their names are in {file}")
 
 
 def cores() -> int:

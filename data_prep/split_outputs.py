@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 from data_prep.split_images import Format, Pair
-from gans.training import cli
+from gans.command_line.errors import UsageError
 
 try:
     import fcntl
@@ -53,7 +53,7 @@ def open_outputs(root: Path, split: str) -> Iterator["Outputs"]:
                 (folder / TEMPORARY).write_bytes(b"")
                 (folder / TEMPORARY).unlink()
         except OSError as error:
-            raise cli.UsageError(f"expected to write to {root}. Received: {error}") from None
+            raise UsageError(f"expected to write to {root}. Received: {error}") from None
         yield Outputs(folders, file, root / f"{split}.image_split_bad.txt")
 
 
@@ -111,13 +111,13 @@ class Outputs:
         states = dict(zip(keys, in_order(state, keys, workers), strict=True))
         changed = [state for state in states.values() if isinstance(state, Path)]
         if changed:
-            raise cli.UsageError(
+            raise UsageError(
                 f"expected the files as this tool wrote them. Received: {len(changed)} that were "
                 f"changed since: {', '.join(map(str, changed[:5]))}; move them away"
             )
         outdated = [key for key, state in states.items() if state == "outdated"]
         if outdated and not overwrite:
-            raise cli.UsageError(
+            raise UsageError(
                 f"expected the sources and the --format of the earlier run. Received: "
                 f"{len(outdated)} pairs in {self.folders[0]} and B that were made from other ones, "
                 f"such as {outdated[0]!r}; --overwrite replaces them"
@@ -166,7 +166,7 @@ class Outputs:
             stale = {name for name in names if PurePosixPath(name).name == TEMPORARY}
             foreign = sorted(names - own - stale)
             if foreign:
-                raise cli.UsageError(
+                raise UsageError(
                     f"expected {folder} to hold only what this tool wrote. Received: "
                     f"{len(foreign)} other files, such as {foreign[0]!r}; give another --output"
                 )
@@ -223,7 +223,7 @@ def files_below(folder: Path) -> list[str]:
     """
 
     def refuse(error: OSError) -> None:
-        raise cli.UsageError(f"expected a folder that can be read. Received: {error}")
+        raise UsageError(f"expected a folder that can be read. Received: {error}")
 
     names = []
     for directory, folders, files in os.walk(folder, onerror=refuse):
@@ -240,7 +240,7 @@ def _lock(file: BinaryIO) -> None:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise cli.UsageError(f"expected no other run that writes to {file.name}") from None
+        raise UsageError(f"expected no other run that writes to {file.name}") from None
     except OSError:
         pass
 

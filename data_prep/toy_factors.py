@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gans.training import cli
+from gans.command_line.errors import UsageError
 
 DOMAINS = ("bags", "shoes")
 SPLITS = ("train", "val")
@@ -33,9 +33,9 @@ LINING = (0.27, 0.26, 0.25)
 
 
 def expect(name: str, value: object, good: bool, expected: str) -> None:
-    """Raises `cli.UsageError`, in the words common to all arguments, unless `good`."""
+    """Raises `UsageError`, in the words common to all arguments, unless `good`."""
     if not good:
-        raise cli.UsageError(f"{name} expects {expected}. Received: {value!r}")
+        raise UsageError(f"{name} expects {expected}. Received: {value!r}")
 
 
 def expect_int(name: str, value: object, low: int, high: float = math.inf) -> None:
@@ -171,7 +171,7 @@ def sample_factors(domain: str, seed: int, index: int, split: str = "train") -> 
         The factors, drawn from five independent streams: outline, colour, pattern, trim and light.
 
     Raises:
-        cli.UsageError: An argument is not of these.
+        UsageError: An argument is not of these.
     """
     expect("domain", domain, domain in DOMAINS, "'bags' or 'shoes'")
     expect("split", split, split in SPLITS, "'train' or 'val'")

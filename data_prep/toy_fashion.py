@@ -58,7 +58,8 @@ from data_prep.toy_factors import (
     sample_factors,
 )
 from data_prep.toy_render import draw, expect_size
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
 
 __all__ = [
     "DOMAINS",
@@ -143,7 +144,7 @@ def _is_complete(folder: Path, settings: dict) -> bool:
     if not folder.exists():
         return False
     if not folder.is_dir():
-        raise cli.UsageError(f"expected a folder to write into. Received: {folder} (a file)")
+        raise UsageError(f"expected a folder to write into. Received: {folder} (a file)")
     manifests = [folder / name for name in (MANIFEST, PARTIAL_MANIFEST) if (folder / name).exists()]
     names = [*(name for _, _, name in _items(settings)), *TABLES]
     if manifests:
@@ -155,14 +156,14 @@ def _is_complete(folder: Path, settings: dict) -> bool:
         expected = [PARTIAL_MANIFEST]
     foreign = found.difference(expected, (_part(Path(name)).as_posix() for name in expected))
     if foreign:
-        raise cli.UsageError(
+        raise UsageError(
             "expected a new or empty folder, or an unfinished set of the same settings. "
             f"Received: {folder}, which holds {min(foreign)}"
         )
     if MANIFEST not in found:
         return False
     if not found.issuperset(names) or _digest(folder, names) != manifest.get("sha256"):
-        raise cli.UsageError(
+        raise UsageError(
             f"{folder} was complete, but its files have changed since; name another folder"
         )
     return True
@@ -175,14 +176,14 @@ def _read_manifest(path: Path, settings: dict) -> dict:
     except ValueError:
         manifest = None
     if not isinstance(manifest, dict):
-        raise cli.UsageError(f"expected a manifest of toy fashion. Received: {path}")
+        raise UsageError(f"expected a manifest of toy fashion. Received: {path}")
     differing = [
         f"{key} {manifest.get(key)} (asked for: {value})"
         for key, value in settings.items()
         if manifest.get(key) != value
     ]
     if differing:
-        raise cli.UsageError(
+        raise UsageError(
             f"{path.parent} holds a set of other settings: {', '.join(differing)}; "
             "name another folder"
         )
@@ -210,7 +211,7 @@ def _generate_domain(folder: Path, settings: dict, workers: int, progress: bool)
         for split in SPLITS:
             (folder / split).mkdir(exist_ok=True)
     except OSError as error:
-        raise cli.UsageError(f"cannot write into {folder}: {error.strerror}") from error
+        raise UsageError(f"cannot write into {folder}: {error.strerror}") from error
     items = _items(settings)
     chunks = [items[i : i + 50] for i in range(0, len(items), 50)]
     draw_chunk = functools.partial(_draw_items, folder, settings)
@@ -285,7 +286,7 @@ def generate(
         The folder `out`.
 
     Raises:
-        cli.UsageError: Before anything is written: an argument is wrong, or `out` holds other
+        UsageError: Before anything is written: an argument is wrong, or `out` holds other
             files, a set of other settings, or a complete one that was changed.
     """
     expect_size(size)
@@ -303,7 +304,7 @@ def generate(
     folders = {name: out / name for name in DOMAINS} if domain == "both" else {domain: out}
     other = [p.name for p in out.iterdir() if p.name not in DOMAINS] if out.is_dir() else []
     if domain == "both" and other:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected a folder for bags and shoes only. Received: {out}, which holds {min(other)}"
         )
     todo = []

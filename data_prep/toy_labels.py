@@ -29,7 +29,8 @@ from tqdm import tqdm
 from data_prep.toy_factors import SPLITS, Factors
 from data_prep.toy_outlines import assemble
 from data_prep.toy_render import SUPERSAMPLING, expect_size
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
 
 CLASSES = ("ground", "body", "contrast", "trim", "lining")
 # White, and four that a reader tells apart whatever their eyes (Okabe and Ito 2008).
@@ -47,7 +48,7 @@ def draw_labels(factors: Factors, size: int) -> np.ndarray:
         Indices in `CLASSES`, uint8 (size, size).
 
     Raises:
-        cli.UsageError: The size is not of these.
+        UsageError: The size is not of these.
     """
     expect_size(size)
     fine = size * SUPERSAMPLING
@@ -75,7 +76,7 @@ def read_labels(
         names: only these files, in this order: "val/00000.png", or "00000.png", with any extension.
 
     Raises:
-        cli.UsageError: The folder has no readable factors.csv, or no row of such a name.
+        UsageError: The folder has no readable factors.csv, or no row of such a name.
     """
     rows = _read_factors(Path(data_dir), split)
     if names is None:
@@ -84,7 +85,7 @@ def read_labels(
         stems = [Path(name).stem for name in names]
         missing = [stem for stem in stems if stem not in rows]
         if missing:
-            raise cli.UsageError(
+            raise UsageError(
                 f"expected a row {split}/{missing[0]} in {data_dir}/factors.csv. Received: none"
             )
         wanted = [rows[stem] for stem in stems]
@@ -107,11 +108,11 @@ def _read_factors(folder: Path, split: str) -> dict[str, Factors]:
                 if row["split"] == split
             }
     except FileNotFoundError:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected the folder of a set of toy fashion. Received: {folder} without factors.csv"
         ) from None
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected factors of toy fashion in {path}. Received: {str(error).splitlines()[0]}"
         ) from None
 
@@ -126,12 +127,12 @@ def main(data_dir: str, out: str, size: int | None = None) -> None:
     """
     folder, target = Path(data_dir), Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise cli.UsageError(f"expected a new or empty folder to write into. Received: {out}")
+        raise UsageError(f"expected a new or empty folder to write into. Received: {out}")
     found = {split: _read_factors(folder, split) for split in SPLITS}
     if size is None:
         first = next(iter(sorted(folder.glob("*/00000.*"))), None)
         if first is None:
-            raise cli.UsageError(f"expected pairs in {folder}. Received: none")
+            raise UsageError(f"expected pairs in {folder}. Received: none")
         with Image.open(first) as image:
             size = image.height
     expect_size(size)

@@ -46,7 +46,7 @@ def draw(factors: Factors, size: int) -> tuple[np.ndarray, np.ndarray]:
         alone.
 
     Raises:
-        cli.UsageError: The size is not of these.
+        UsageError: The size is not of these.
     """
     expect_size(size)
     parts = assemble(factors)

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from gans.training import cli
+from gans.command_line.errors import Failure, UsageError
 
 try:
     import fcntl
@@ -121,7 +121,7 @@ def require_space(folder: Path, file_bytes: int, present: int, form: Form = ARCH
     needed = int(file_bytes * (1 + form.unpacked_per_byte)) - present
     available = shutil.disk_usage(folder).free
     if needed > available:
-        raise cli.Failure(
+        raise Failure(
             f"{folder}: about {needed:,} bytes are needed to download"
             f"{' and unpack' * (form.unpacked_per_byte > 0)}. "
             f"Received: {available:,} bytes available"
@@ -151,7 +151,7 @@ class Partial:
             self.validator, self.total = notes["validator"], notes["total"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             if self.size:
-                raise cli.UsageError(
+                raise UsageError(
                     f"{path} is no download that this command can resume: move it away"
                 ) from None
 
@@ -173,7 +173,7 @@ class Partial:
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:
-            raise cli.Failure(
+            raise Failure(
                 f"{self.path}: {error.strerror}; {self.size:,} of {self.total or 0:,} bytes are "
                 "kept: make room and give the command again"
             ) from error
@@ -200,12 +200,12 @@ def open_partial(path: Path, form: Form = ARCHIVE) -> Iterator[Partial]:
     """Opens or begins the download at `path`, NAME.part; an empty one is removed when left.
 
     Raises:
-        gans.training.cli.UsageError: There is a file that is none of this command's.
-        gans.training.cli.Failure: Another run has it open.
+        UsageError: There is a file that is none of this command's.
+        Failure: Another run has it open.
     """
     with open(path, "a+b", buffering=0) as file:
         if not lock(file.fileno()):
-            raise cli.Failure(f"{path}: another run is downloading to it")
+            raise Failure(f"{path}: another run is downloading to it")
         partial = Partial(path, file, form)
         try:
             yield partial
@@ -233,7 +233,7 @@ class Checksum:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if self.expected not in (None, digest):
-            raise cli.Failure(
+            raise Failure(
                 f"{path}: expected sha256 {self.expected} ({self.origin}). Received: {digest}"
             )
         return digest
@@ -380,7 +380,7 @@ def fetch(
         The sha256 of the archive.
 
     Raises:
-        gans.training.cli.Failure: No address gave the archive, each with its reason, or the disk
+        Failure: No address gave the archive, each with its reason, or the disk
             is full. What was received stays, except for a whole archive of a wrong sha256.
     """
     problems = []
@@ -392,10 +392,10 @@ def fetch(
             _fetch(url, partial, timeout, retries)
             try:
                 return checksum.verify(partial.path)
-            except cli.Failure as error:
+            except Failure as error:
                 partial.clear()  # more bytes do not mend wrong ones
                 raise _Unusable(str(error)) from error
         except _Unusable as error:
             problems.append(f"{url}: {error}")
             print(problems[-1], flush=True)
-    raise cli.Failure("download failed: " + "; ".join(problems))
+    raise Failure("download failed: " + "; ".join(problems))

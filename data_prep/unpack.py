@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from data_prep import transfer
-from gans.training import cli
+from gans.command_line.errors import Failure
 
 MARKER = ".download.json"
 _CHUNK = 1 << 18
@@ -48,7 +48,7 @@ _DAMAGE = (
 )
 
 
-class Damaged(cli.Failure):
+class Damaged(Failure):
     """The archive is cut off or its checksums do not fit."""
 
 
@@ -221,7 +221,7 @@ def _unpack(archive: Path, content: Path, limits: Limits) -> None:
     with open(archive, "rb") as file:
         kind = transfer.archive_kind(file.read(4))
     if kind is None:
-        raise cli.Failure(f"{archive}: expected a .tar.gz or .zip archive")
+        raise Failure(f"{archive}: expected a .tar.gz or .zip archive")
     members = _zip_members(archive) if kind == "zip" else _tar_members(archive)
     allowed = min(limits.total_bytes, (16 << 20) + limits.ratio * archive.stat().st_size)
     spelt: dict[str, str] = {}
@@ -243,7 +243,7 @@ def _unpack(archive: Path, content: Path, limits: Limits) -> None:
                 if total > allowed:
                     raise ValueError(f"brings the total to {total:,} bytes, {allowed:,} allowed")
             except ValueError as error:
-                raise cli.Failure(
+                raise Failure(
                     f"{archive}: refused, nothing was kept; member {member.name[:80]!r} {error}"
                 ) from None
             if not is_file:
@@ -313,7 +313,7 @@ def extract(
         Number of files by folder.
 
     Raises:
-        gans.training.cli.Failure: The archive is hostile, damaged (`Damaged`) or holds something
+        Failure: The archive is hostile, damaged (`Damaged`) or holds something
             else, the destination exists, or the disk is full. The destination is not made.
     """
     size = archive.stat().st_size
@@ -328,7 +328,7 @@ def extract(
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise cli.Failure(
+            raise Failure(
                 f"{destination.parent}: {error.strerror} while unpacking {archive}; about "
                 f"{int(size * transfer.UNPACKED_PER_BYTE):,} bytes are needed"
             ) from error
@@ -338,7 +338,7 @@ def extract(
         counts = count_files(root)
         missing = [name for name in folders if not counts.get(name)]
         if missing or not sum(counts.values()):
-            raise cli.Failure(
+            raise Failure(
                 f"{archive}: expected files in {', '.join(missing or ['folders'])}. "
                 f"Received: {counts}"
             )
@@ -348,7 +348,7 @@ def extract(
         if hasattr(os, "sync"):
             os.sync()  # one call for all: to wait for each of 138,000 files would take an hour
         if os.path.lexists(destination):
-            raise cli.Failure(f"{destination} has come into being meanwhile and is left alone")
+            raise Failure(f"{destination} has come into being meanwhile and is left alone")
         os.rename(root, destination)
         with _open_folder(destination.parent) as descriptor:
             if not _WINDOWS:

@@ -25,15 +25,16 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from gans.command_line import cli, command
+from gans.command_line.comparison import Run, begin, check
+from gans.command_line.errors import UsageError, check_at_least
+from gans.command_line.files import write_text
+from gans.command_line.jobs import count_cores, run_jobs
 from gans.data.figures import labelled_blocks
 from gans.data.images import save_png
 from gans.metrics import generation
 from gans.metrics.tables import csv_table, mean_and_deviation, show
-from gans.training import cli, command
-from gans.training.comparison import Run, begin, check
-from gans.training.jobs import count_cores, run_jobs
 from gans.training.pace import training_seconds
-from gans.training.run_folder import write_atomically
 
 SETS = ("ring8", "grid25")
 STEPS_PER_EPOCH = 1000  # Batches of 100 in 100,000 points.
@@ -115,10 +116,10 @@ def compare(
         dry_run: Print the commands that are left to do and stop.
         debug: Show the traceback of an error.
     """
-    command.check_at_least(1, seeds=seeds, epochs=epochs, workers=workers)
+    check_at_least(1, seeds=seeds, epochs=epochs, workers=workers)
     for name in sets:
         if name not in SETS:
-            raise cli.UsageError(f"--sets expects some of {', '.join(SETS)}. Received: {name}")
+            raise UsageError(f"--sets expects some of {', '.join(SETS)}. Received: {name}")
     folder, seeds = Path(out), seeds or (10 if paper else 2)
     settings = resolve(epochs or (400 if paper else 30), paper)
     check(folder, settings)
@@ -140,8 +141,8 @@ def compare(
                 of_set[variant].append(run.record()["values"])
         values |= {f"{name} {variant}": records for variant, records in of_set.items()}
         text.append(table(name, of_set))
-    write_atomically(folder / "table.csv", csv_table(values, MEASURES))
-    write_atomically(folder / "table.md", "\n".join(text))
+    write_text(folder / "table.csv", csv_table(values, MEASURES))
+    write_text(folder / "table.md", "\n".join(text))
     save_png(folder / "picture.png", picture(runs, sets))
     print("\n".join(text))
     print(f"{folder}/table.csv, table.md, picture.png")

@@ -25,6 +25,11 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import toy_fashion
+from gans.command_line import cli, command
+from gans.command_line.comparison import Run, begin, check
+from gans.command_line.errors import UsageError, check_at_least, usage_errors
+from gans.command_line.files import write_text
+from gans.command_line.jobs import count_cores, run_jobs
 from gans.data.figures import labelled_blocks
 from gans.data.images import save_png
 from gans.metrics import hues
@@ -34,11 +39,7 @@ from gans.metrics.masks import mask_iou
 from gans.metrics.realism import sliced_wasserstein
 from gans.metrics.sharpness import gradient_energy
 from gans.metrics.tables import csv_table, markdown_table
-from gans.training import cli, command
-from gans.training.comparison import Run, begin, check
-from gans.training.jobs import count_cores, run_jobs
 from gans.training.pace import training_seconds
-from gans.training.run_folder import write_atomically
 
 # Each family: the length of a run, its script's flags that all variants share, and those of each.
 # "half" names the flag that takes half the epochs: the learning rate falls over the second half.
@@ -187,9 +188,9 @@ def compare(
         dry_run: Print the commands that are left to do and stop.
         debug: Show the traceback of an error.
     """
-    command.check_at_least(1, seeds=seeds, epochs=epochs, workers=workers)
+    check_at_least(1, seeds=seeds, epochs=epochs, workers=workers)
     if data_dir and not Path(data_dir).is_dir():
-        raise cli.UsageError(f"--data_dir expects a folder. Received: {data_dir}")
+        raise UsageError(f"--data_dir expects a folder. Received: {data_dir}")
     folder = Path(out or f"runs/compare/{family}")
     settings = resolve(family, data_dir, epochs)
     check(folder, settings)
@@ -209,10 +210,10 @@ def compare(
     values = {variant: [] for variant in settings["variants"]}
     for run in runs:
         values[run.variant].append(run.record()["values"])
-    write_atomically(folder / "table.csv", csv_table(values, MEASURES))
+    write_text(folder / "table.csv", csv_table(values, MEASURES))
     table = describe(settings, seeds)
     table += markdown_table(values, MEASURES, runs[0].record()["reference"])
-    write_atomically(folder / "table.md", table)
+    write_text(folder / "table.md", table)
     save_png(folder / "picture.png", picture([run for run in runs if run.seed == 0]))
     print(table)
     print(f"{folder}/table.csv, table.md, picture.png")
@@ -282,7 +283,7 @@ def measure_all(runs: list[Run], family: str, debug: bool):
         keras.backend.clear_session()
         folder, settings, gan, step = open_run(run.folder)
         sources = list(filter(None, [settings["data_dir"], settings.get("data_dir_b")]))
-        with command.usage_errors(DataError):
+        with usage_errors(DataError):
             held_out = [load_some(find_validation(source), gan) for source in sources]
             trained = [load_some(find_pairs(source), gan) for source in sources]
         palette = hues.read_palette(sources[0])

@@ -28,6 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep import toy_labels
+from gans.command_line import cli
+from gans.command_line.errors import UsageError, check_at_least, usage_errors
+from gans.command_line.files import check_folder
 from gans.data.held_out import HeldOut
 from gans.data.images import DataError
 from gans.evaluation import judges, of_noise, of_paintings, of_translation, pictures, report
@@ -39,8 +42,6 @@ from gans.metrics.inception import Resize, find
 from gans.metrics.lpips import Net
 from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
-from gans.training import cli, command
-from gans.training.output import check_folder
 from gans.training.restore import gan_module, generates, read_settings
 from gans.training.run_folder import RunFolder, saved_steps
 
@@ -122,25 +123,25 @@ def evaluate(
         seed: Of all that is random; of several, the first.
         debug: Show the traceback of an error.
     """
-    command.check_at_least(
+    check_at_least(
         1, sketches=sketches, samples=samples, num_fake=num_fake, num_real=num_real, seeds=seeds
     )
-    command.check_at_least(0, seed=seed)
+    check_at_least(0, seed=seed)
     if bool(run_dir) == bool(fake):
         received = f"--run_dir={run_dir} --fake={fake}" if fake else "neither"
-        raise cli.UsageError(f"expected --run_dir or --fake. Received: {received}")
+        raise UsageError(f"expected --run_dir or --fake. Received: {received}")
     if fake and not real:
-        raise cli.UsageError("--fake expects --real. Received: no --real")
+        raise UsageError("--fake expects --real. Received: no --real")
     if fake:
         for_runs = {"data_dir": data_dir, "data_dir_b": data_dir_b, "direction": direction}
         for_runs |= {"sketches": sketches, "samples": samples, "classifier": classifier}
         for_runs |= {"lpips": lpips, "lpips_heads": lpips_heads}
         for name, value in (for_runs | {"split": split}).items():
             if value is not None:
-                raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
+                raise UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
         if seeds > 1 or all_checkpoints:
             name = "seeds" if seeds > 1 else "all_checkpoints"
-            raise cli.UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
+            raise UsageError(f"--{name} expects --run_dir. Received: --fake={fake}")
     for name, path in {"output": output, "cache_dir": cache_dir}.items():
         if path:
             check_folder(name, path)
@@ -153,27 +154,27 @@ def evaluate(
     translates = table is translation.METRICS
     own, features, paintings, by_inception = parse(metrics, table, translates)
     if by_inception and extractor not in (None, INCEPTION):
-        raise cli.UsageError(
+        raise UsageError(
             f"--metrics={by_inception} is by Inception. Received: --extractor={extractor}"
         )
     if extractor == NO_EXTRACTOR:
         if fake or (metrics is not None and (features or paintings)):
             name = (features or paintings)[0]
-            raise cli.UsageError(f"--metrics: {name} needs networks. Received: --extractor=off")
+            raise UsageError(f"--metrics: {name} needs networks. Received: --extractor=off")
         features = paintings = ()
     chosen = extractor or (INCEPTION if by_inception or weights or fake else judges.OWN)
     if chosen == INCEPTION and features:
-        with command.usage_errors(WeightsError):
+        with usage_errors(WeightsError):
             weights = str(find(weights))
     elif weights and chosen != INCEPTION:
-        raise cli.UsageError(f"--weights is for Inception. Received: --extractor={chosen}")
+        raise UsageError(f"--weights is for Inception. Received: --extractor={chosen}")
     # Before anything is measured, or a classifier trained.
     if features:
-        with command.usage_errors(DataError):
+        with usage_errors(DataError):
             for folder, most in ((fake, num_fake), (real, num_real)):
                 if folder:
                     pictures.of_folder(folder, most)
-        with command.usage_errors(WeightsError), command.usage_errors(ClassifierError):
+        with usage_errors(WeightsError), usage_errors(ClassifierError):
             judges.check_extractor(chosen, weights)
             check_suffixes(metrics, chosen, data_of(settings, data_dir, data_dir_b))
     request = Request(
@@ -276,7 +277,7 @@ def parse(
                 *distribution.NAMES,
                 *distribution.GROUPS,
             ]
-            raise cli.UsageError(f"--metrics expects some of {', '.join(known)}. Received: {name}")
+            raise UsageError(f"--metrics expects some of {', '.join(known)}. Received: {name}")
     return tuple(own), tuple(dict.fromkeys(features)), tuple(paintings), by_inception
 
 
@@ -298,7 +299,7 @@ def check_suffixes(asked: tuple[str, ...] | None, chosen: str, data: list[dict[s
         ]
         if name not in right:
             (nearest,) = difflib.get_close_matches(name, right or [plain], n=1, cutoff=0)
-            raise cli.UsageError(
+            raise UsageError(
                 f"--metrics expects names by the extractor, {' or '.join(extractors) or 'none'}. "
                 f"Received: {name}; did you mean {nearest}?"
             )
@@ -317,7 +318,7 @@ def data_of(
     if generates(gan_module(settings)):
         moved = {"data_dir": str(Path(data_dir).resolve()), "dataset": None} if data_dir else {}
         return [settings | moved]
-    with command.usage_errors(DataError):
+    with usage_errors(DataError):
         held_out = HeldOut.of(settings, data_dir, data_dir_b)
     return [held_out.settings | {"data_dir": str(folder)} for folder in held_out.folders]
 
@@ -326,7 +327,7 @@ def _refuse(kind: str, settings: dict[str, Any], **flags: Any):
     """Raises `UsageError` for the first flag given that is for GANs of another kind."""
     for name, value in flags.items():
         if value is not None:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--{name} is for a GAN that {kind}. Received: {value} with a run of "
                 f"{settings['model']}"
             )

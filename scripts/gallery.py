@@ -32,16 +32,17 @@ from typing import Any
 
 from PIL import Image
 
+from gans.command_line import cli, command
+from gans.command_line.errors import Failure, UsageError
+from gans.command_line.files import check_folder, write_text
 from gans.data.images import no_folder, open_image
 from gans.metrics import generation
 from gans.metrics.metric import missing
 from gans.metrics.tables import show
-from gans.training import cli, command
-from gans.training.output import check_folder
 from gans.training.pace import training_seconds
 from gans.training.recall import count_images, data_name, training_command
 from gans.training.restore import gan_module, open_run
-from gans.training.run_folder import RunFolder, saved_steps, write_atomically
+from gans.training.run_folder import RunFolder, saved_steps
 
 NAMED = 5  # Runs that an error names.
 QUALITY, LARGEST_PICTURE = 85, 60_000
@@ -115,7 +116,7 @@ def gallery(
     root, folder = Path(runs), check_folder("out", out)
     found = find_runs(root)
     if not found:
-        raise cli.UsageError(
+        raise UsageError(
             f"--runs expects a folder with finished runs below it. Received: {root} "
             f"({'none in it' if root.is_dir() else no_folder(root)})"
         )
@@ -125,7 +126,7 @@ def gallery(
     names = [run.name for run in found]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise cli.UsageError(f"expected runs of different names. Received: two of {twice}")
+        raise UsageError(f"expected runs of different names. Received: two of {twice}")
     foreign = [
         pictures / f"{name}{suffix}"
         for name in names
@@ -133,7 +134,7 @@ def gallery(
         if f"{name}{suffix}" not in earlier and (pictures / f"{name}{suffix}").exists()
     ]
     if foreign:
-        raise cli.UsageError(
+        raise UsageError(
             f"--out holds pictures of these names that are none of this gallery, e.g. {foreign[0]}"
         )
     if not overwrite:
@@ -146,12 +147,12 @@ def gallery(
     lines = [measures(run) for run in found]
     pictures.mkdir(parents=True, exist_ok=True)
     parts = [section(run, rows, pictures) for run, rows in zip(found, lines, strict=True)]
-    write_atomically(page, "\n".join([HEAD, *parts]))
+    write_text(page, "\n".join([HEAD, *parts]))
     for name in earlier - shown_by(page):
         (pictures / name).unlink(missing_ok=True)
     print(page)
     if text := results(found):
-        write_atomically(scores, text)
+        write_text(scores, text)
         print(scores)
     else:
         scores.unlink(missing_ok=True)
@@ -276,7 +277,7 @@ def own_text(page: Path, head: str) -> str:
         return ""
     text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     if not text.startswith(head):
-        raise cli.UsageError(f"expected a {page.name} of this script, or none. Received: {page}")
+        raise UsageError(f"expected a {page.name} of this script, or none. Received: {page}")
     return text
 
 
@@ -289,7 +290,7 @@ def check_kept(page: Path, gone: set[str], how: str):
     """
     if gone:
         more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""
-        raise cli.UsageError(
+        raise UsageError(
             f"--out expects a {page.name} of runs that are {how} now, or --overwrite. "
             f"Received: {page}, which also shows {', '.join(sorted(gone)[:NAMED])}{more}"
         )
@@ -308,7 +309,7 @@ def find_runs(root: Path) -> list[Run]:
             # Not the settings: a run may have been made longer since.
             steps = (saved_steps(folder.checkpoints) or [asked])[-1]
             settings = settings | {"epochs": -(-steps // per_epoch)}
-        except (cli.UsageError, KeyError, TypeError, ZeroDivisionError):
+        except (UsageError, KeyError, TypeError, ZeroDivisionError):
             continue  # The config.json of something else.
         run = Run(folder, settings, steps, name_of(folder, root))
         if steps >= asked and run.picture.is_file():
@@ -329,7 +330,7 @@ def measures(run: Run) -> list[dict[str, Any]]:
         return lines
     try:
         _, settings, gan, _ = open_run(run.folder.path, run.steps)
-    except (cli.UsageError, cli.Failure) as error:
+    except (UsageError, Failure) as error:
         print(f"not measured: {run.folder.path} ({error})", file=sys.stderr)
         return lines
     made = generation.Generated(gan, settings)

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gans.command_line import cli, command
+from gans.command_line.errors import UsageError, check_at_least
+from gans.command_line.files import check_folder, write_text
 from gans.data.figures import Line, line_plot
 from gans.data.images import made_by, save_png
 from gans.metrics import divergences
-from gans.training import cli, command
-from gans.training.output import check_folder
-from gans.training.run_folder import write_atomically
 
 NUMBERS = "numbers.json"
 # The parts of the numbers, which are also what the figures are called.
@@ -60,8 +60,8 @@ def gan_theory(
         seed: Of the networks and of what they train on.
         debug: Show the traceback of an error, and TensorFlow's log.
     """
-    command.check_at_least(1, steps=steps)
-    command.check_at_least(0, seed=seed)
+    check_at_least(1, steps=steps)
+    check_at_least(0, seed=seed)
     check_out(out)
     out.mkdir(parents=True, exist_ok=True)
     command.import_tensorflow(debug)
@@ -71,7 +71,7 @@ def gan_theory(
         "gradient_by_distance": show_gradient_by_distance(out),
         "gradient_by_training": show_gradient_by_training(out, steps, seed),
     }
-    write_atomically(out / NUMBERS, json.dumps(numbers, indent=2) + "\n")
+    write_text(out / NUMBERS, json.dumps(numbers, indent=2) + "\n")
     print(f"\nfigures and {NUMBERS} are in {out}")
 
 
@@ -84,7 +84,7 @@ def check_out(out: Path):
     foreign += [out / NUMBERS] * is_foreign(out / NUMBERS)
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-        raise cli.UsageError(
+        raise UsageError(
             f"--out expects a folder whose {NUMBERS} and figures, if any, are of this command. "
             f"Received: {foreign[0]}{more}"
         )

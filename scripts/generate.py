@@ -37,6 +37,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gans.command_line import cli, command
+from gans.command_line.errors import UsageError, check_at_least, usage_errors
+from gans.command_line.files import check_folder, write_text
 from gans.data import requests
 from gans.data.datasets import POINT_SETS, TOY_FASHION
 from gans.data.figures import labelled_blocks, point_picture
@@ -45,8 +48,6 @@ from gans.data.sheets import block, brightest, save_film, sheet, shown
 from gans.metrics import probe as probes
 from gans.metrics.classifier import as_float
 from gans.nn import walks
-from gans.training import cli, command
-from gans.training.output import check_folder
 from gans.training.restore import (
     calls_of,
     gan_module,
@@ -55,7 +56,6 @@ from gans.training.restore import (
     open_run,
     read_settings,
 )
-from gans.training.run_folder import write_atomically
 
 Mode = Literal["samples", "interpolate", "arithmetic", "probe", "filters", "codes"]
 
@@ -130,12 +130,12 @@ def generate(
     mode = mode or ("arithmetic" if arithmetic else "samples")
     check_mode(mode, settings)
     check_flags(mode, settings, given)
-    with command.usage_errors():
+    with usage_errors():
         names, labels = asked_labels(settings, classes, tags)
         ways = requests.pairs(pairs) if pairs else None
         groups = requests.groups(arithmetic) if arithmetic else None
     if groups and classes_or_tags(given) and len(names) not in (1, len(groups)):
-        raise cli.UsageError(
+        raise UsageError(
             f"--{classes_or_tags(given)} expects 1 or {len(groups)}, one for each group. "
             f"Received: {len(names)}"
         )
@@ -154,7 +154,7 @@ def generate(
     folder = check_folder("output", output)
     present = [folder / name for name in maker.files if (folder / name).exists()]
     if present and not overwrite:
-        raise cli.UsageError(
+        raise UsageError(
             f"--output holds {len(present)} files of these names already, e.g. {present[0]}; "
             "name another folder, or give --overwrite"
         )
@@ -173,13 +173,13 @@ def check_mode(mode: Mode, settings: dict[str, Any]):
     module, constructor = gan_module(settings), settings["constructor"]
 
     def refuse(expected):
-        raise cli.UsageError(
+        raise UsageError(
             f"--mode={mode} expects {expected}. Received: a run of {settings['model']}"
             f"{' on points' if constructor.get('data') == 'points' else ''}"
         )
 
     if not generates(module):
-        raise cli.UsageError(
+        raise UsageError(
             "expected a GAN that begins with noise; scripts/translate.py is for the others. "
             f"Received: a run of {settings['model']}"
         )
@@ -200,35 +200,35 @@ def check_flags(mode: Mode, settings: dict[str, Any], given: dict[str, Any]):
     """
     for name, value in given.items():
         if value is not None and name not in FLAGS_OF[mode]:
-            raise cli.UsageError(f"--{name} is of no use to --mode={mode}. Received: --{name}")
+            raise UsageError(f"--{name} is of no use to --mode={mode}. Received: --{name}")
     least = {"count": 1, "steps": 2, "train_count": probes.TENTH}
     for name, minimum in least.items():
-        command.check_at_least(minimum, **{name: given[name]})
+        check_at_least(minimum, **{name: given[name]})
     for name in ("count", "steps"):
         if (given[name] or 0) > requests.MOST_SAMPLES:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--{name} expects at most {requests.MOST_SAMPLES}. Received: {given[name]}"
             )
     if not 0 <= (given["seed"] or 0) < 2**31:
-        raise cli.UsageError(f"--seed expects 0 to {2**31 - 1}. Received: {given['seed']}")
+        raise UsageError(f"--seed expects 0 to {2**31 - 1}. Received: {given['seed']}")
     if mode == "arithmetic" and not given["arithmetic"]:
-        raise cli.UsageError(
+        raise UsageError(
             "--mode=arithmetic expects --arithmetic with numbers of samples.png, e.g. "
             '--arithmetic "0+3+7 - 1+4+9 + 2+5+6". Received: none'
         )
     if given["pairs"] and given["count"]:
-        raise cli.UsageError("expected --pairs or --count. Received: both")
+        raise UsageError("expected --pairs or --count. Received: both")
     if given["classes"] and given["tags"]:
-        raise cli.UsageError("expected --classes or --tags. Received: both")
+        raise UsageError("expected --classes or --tags. Received: both")
     codes = "split_codes" in methods_of(gan_module(settings))
     takes = () if not settings["constructor"].get("label_dim") else ("classes", "tags")
     takes = ("classes",) if codes else takes
     flag = classes_or_tags(given)
     if flag and flag not in takes:
-        raise cli.UsageError(f"--{flag} is of no use to {settings['model']}. Received: --{flag}")
+        raise UsageError(f"--{flag} is of no use to {settings['model']}. Received: --{flag}")
     prepared = settings.get("dataset") not in (None, TOY_FASHION, *POINT_SETS)
     if given["tfds_dir"] and (not prepared or given["data_dir"]):
-        raise cli.UsageError(
+        raise UsageError(
             "--tfds_dir expects a run on a prepared data set. "
             f"Received: {given['data_dir'] or settings.get('dataset') or 'a folder of images'}"
         )
@@ -253,7 +253,7 @@ def check_amount(
     elif mode == "codes":
         amount = constructor["categories"] * (rows + constructor["continuous"] * steps)
     if amount > requests.MOST_SAMPLES:
-        raise cli.UsageError(
+        raise UsageError(
             f"--count, with labels or --steps, expects at most {requests.MOST_SAMPLES} pictures. "
             f"Received: {amount}"
         )
@@ -438,10 +438,10 @@ class Probe:
         from gans.data.held_out import classifier_images
 
         size, channels = gan.image_size, gan.image_channels
-        with command.usage_errors(DataError):
+        with usage_errors(DataError):
             training, held_out, names = classifier_images(self.settings, size, channels)
         if any(np.any(rows.sum(axis=1) != 1) for _, rows in (training, held_out)):
-            raise cli.UsageError(
+            raise UsageError(
                 "--mode=probe expects images with one label each. Received: several of "
                 f"{', '.join(names[:5])}"
             )
@@ -465,7 +465,7 @@ class Probe:
             def values(pixels, features=features):
                 return features(as_float(pixels))
 
-            with command.usage_errors():
+            with usage_errors():
                 fitted = probes.fit(values, images[chosen], labels[chosen], len(names))
             accuracy = fitted.accuracy(values, test_images, test_labels)
             print(f"{kind:13} {accuracy:7.2%} of {len(test_labels)} held-out images")
@@ -480,7 +480,7 @@ class Probe:
                 }
             )
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / self.files[0], json.dumps(lines, indent=2) + "\n")
+        write_text(folder / self.files[0], json.dumps(lines, indent=2) + "\n")
 
 
 class Filters:

@@ -9,11 +9,12 @@ given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
+from gans.command_line import cli
+from gans.command_line.flags import Flags, SetFlags
 from gans.data.datasets import TOY_FASHION
 from gans.evaluation import monitor
 from gans.metrics import generation
-from gans.training import cli, start
-from gans.training.flags import Flags, SetFlags
+from gans.training import start
 
 DESCRIPTION = cli.describe_class("gans.cgan", "CGAN")
 

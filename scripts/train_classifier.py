@@ -11,12 +11,13 @@ Given again, the command finds that it is done; with other settings it refuses.
 from pathlib import Path
 
 from data_prep import toy_fashion
+from gans.command_line import cli, command
+from gans.command_line.errors import UsageError, check_at_least, usage_errors
+from gans.command_line.flags import SetFlags
 from gans.data import datasets
 from gans.data.held_out import classifier_images
 from gans.data.images import DataError
 from gans.metrics import classifier as classifiers
-from gans.training import cli, command
-from gans.training.flags import SetFlags
 
 
 def train(
@@ -51,15 +52,15 @@ def train(
         seed: Of weights, order and dropout.
         debug: Show the traceback of an error, and the loss of each epoch.
     """
-    command.check_at_least(1, epochs=epochs, image_channels=image_channels)
-    command.check_at_least(0, seed=seed)
-    command.check_at_least(classifiers.SMALLEST, image_size=image_size)
+    check_at_least(1, epochs=epochs, image_channels=image_channels)
+    check_at_least(0, seed=seed)
+    check_at_least(classifiers.SMALLEST, image_size=image_size)
     given = SetFlags(
         dataset=dataset, data_dir=data_dir, tfds_dir=tfds_dir, labels=labels, tags_csv=tags_csv
     )
     given.check()
     if dataset in datasets.POINT_SETS or dataset == datasets.STACKED_MNIST:
-        raise cli.UsageError(f"--dataset expects images with labels. Received: {dataset}")
+        raise UsageError(f"--dataset expects images with labels. Received: {dataset}")
     implied = datasets.resolve(dataset)
     size = image_size or implied.constructor.get("image_size", 64)
     channels = image_channels or implied.constructor.get("image_channels", 3)
@@ -74,7 +75,7 @@ def train(
         **({"epochs": epochs} if epochs else {}),
     }
     folder = Path(out or "_".join(["runs/classifier", name.replace("/", "_"), *(labels or ())]))
-    with command.usage_errors(classifiers.ClassifierError):
+    with usage_errors(classifiers.ClassifierError):
         if found := classifiers.existing(folder, **wanted):
             print(f"{folder} is complete: right for {found.accuracy:.2%} of the held-out images")
             return
@@ -83,7 +84,7 @@ def train(
     settings = given.settings() | {"constructor": {"seed": seed}}
     if not data_dir and dataset == datasets.TOY_FASHION:
         settings["data_dir"] = toy_fashion.default_set(size)
-    with command.usage_errors(DataError), command.usage_errors(classifiers.ClassifierError):
+    with usage_errors(DataError), usage_errors(classifiers.ClassifierError):
         (images, of_images), held_out, names = classifier_images(settings, size, channels)
         trained = classifiers.train(
             images,

@@ -9,9 +9,10 @@ and the same for B. The same command given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
+from gans.command_line import cli
+from gans.command_line.flags import DomainFlags, Flags, ImageFlags
 from gans.evaluation import monitor
-from gans.training import cli, start
-from gans.training.flags import DomainFlags, Flags, ImageFlags
+from gans.training import start
 
 DESCRIPTION = cli.describe_class("gans.cyclegan", "CycleGAN")
 

@@ -9,11 +9,13 @@ given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
+from gans.command_line.flags import Flags, SetFlags
 from gans.data.datasets import TOY_FASHION
 from gans.evaluation import monitor
 from gans.metrics import generation
-from gans.training import cli, start
-from gans.training.flags import Flags, SetFlags
+from gans.training import start
 
 DESCRIPTION = cli.describe_class("gans.dcgan", "DCGAN")
 
@@ -27,7 +29,7 @@ def train(flags: Flags, sets: SetFlags, constructor: dict) -> None:
 
         packing, batch_size = settings["constructor"]["packing"], settings["batch_size"]
         if batch_size % packing:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--batch_size expects a multiple of --packing={packing}. Received: {batch_size}"
             )
         if settings["dataset"] == TOY_FASHION:

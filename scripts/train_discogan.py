@@ -14,9 +14,11 @@ import dataclasses
 import time
 
 from data_prep import toy_fashion
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
+from gans.command_line.flags import DomainFlags, Flags, ImageFlags
 from gans.evaluation import monitor
-from gans.training import cli, start
-from gans.training.flags import DomainFlags, Flags, ImageFlags
+from gans.training import start
 
 DESCRIPTION = cli.describe_class("gans.discogan", "DiscoGAN")
 
@@ -39,7 +41,7 @@ def process_main(
         dataset_dir: Folder of the two domains, as --data_dir.
     """
     if images.data_dir or images.tfds:
-        raise cli.UsageError("expected the data as --dataset_dir. Received: --data_dir or --tfds")
+        raise UsageError("expected the data as --dataset_dir. Received: --data_dir or --tfds")
     images = dataclasses.replace(images, data_dir=dataset_dir)
     start_training(flags, images, domains, constructor, progress=article_progress)
 

@@ -9,9 +9,10 @@ alone. The same command given again goes on where the run stopped.
 """
 
 from data_prep import toy_fashion
+from gans.command_line import cli
+from gans.command_line.flags import Flags, ImageFlags
 from gans.evaluation import monitor
-from gans.training import cli, start
-from gans.training.flags import Flags, ImageFlags
+from gans.training import start
 
 DESCRIPTION = cli.describe_class("gans.pix2pix", "Pix2Pix")
 

@@ -28,6 +28,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from gans.command_line import cli, command
+from gans.command_line.errors import UsageError, check_at_least
+from gans.command_line.files import check_folder
 from gans.data.images import (
     grid,
     is_array,
@@ -37,8 +40,6 @@ from gans.data.images import (
     save_png,
     to_uint8,
 )
-from gans.training import cli, command
-from gans.training.output import check_folder
 from gans.training.restore import gan_module, generates, open_run, read_settings, translate_takes
 
 GIF_MILLISECONDS = 120
@@ -93,7 +94,7 @@ def translate(
     """
     settings = read_settings(run_dir)
     if generates(gan_module(settings)):
-        raise cli.UsageError(
+        raise UsageError(
             "expected a GAN that translates; scripts/generate.py is for the others. "
             f"Received: a run of {settings['model']}"
         )
@@ -107,13 +108,13 @@ def translate(
         "seed": seed is not None,
     }
     for name in (name for name, given in asked.items() if given and name not in FLAGS_OF[takes]):
-        raise cli.UsageError(f"--{name} is of no use to {settings['model']}. Received: --{name}")
+        raise UsageError(f"--{name} is of no use to {settings['model']}. Received: --{name}")
     samples = samples if samples is not None else {"z": 8}.get(takes, 1)
     seed = seed or 0
-    command.check_at_least(2 if interpolate else 1, samples=samples)
-    command.check_at_least(0, seed=seed)
+    check_at_least(2 if interpolate else 1, samples=samples)
+    check_at_least(0, seed=seed)
     if interpolate and style and len(style) > 2:
-        raise cli.UsageError(f"--interpolate expects at most 2 styles. Received: {len(style)}")
+        raise UsageError(f"--interpolate expects at most 2 styles. Received: {len(style)}")
     sizes = settings["constructor"]
     channels = sizes["image_channels"], sizes["photo_channels"]
     if direction == "b_to_a":
@@ -136,14 +137,10 @@ def translate(
         read_image(source, channels[0])
     _, _, gan, _ = open_run(run_dir)
     if samples > 1 and takes == "seed" and not gan.varies_at_test:
-        raise cli.UsageError(
-            f"--samples expects 1: this run has no noise at test. Received: {samples}"
-        )
+        raise UsageError(f"--samples expects 1: this run has no noise at test. Received: {samples}")
     if takes == "direction" and gan.generator_ba is None and (direction == "b_to_a" or reconstruct):
         flag = "--reconstruct" if reconstruct else "--direction=b_to_a"
-        raise cli.UsageError(
-            f"{flag} expects a run with a generator of the way back. Received: none"
-        )
+        raise UsageError(f"{flag} expects a run with a generator of the way back. Received: none")
     painter = {
         "z": lambda: StylePainter(gan, choose_styles(gan, photos, samples, seed, interpolate)),
         "seed": lambda: NoisePainter(gan, samples, seed),
@@ -199,13 +196,13 @@ def find_sources(path: Path, arrays: bool) -> dict[Path, str]:
     names = [name for name in names if is_array(name) == arrays]
     if not names:
         kind = ".npy" if arrays else "JPEG or PNG"
-        raise cli.UsageError(
+        raise UsageError(
             f"--input expects an image or a folder of images. Received: {path} "
             f"({f'no {kind} in it' if path.is_dir() else 'no such file'})"
         )
     by_stem = {str(Path(name).with_suffix("")): name for name in names}
     if len(by_stem) < len(names):
-        raise cli.UsageError(
+        raise UsageError(
             f"--input expects one image per name. Received: {len(names)} files of "
             f"{len(by_stem)} names in {path}"
         )
@@ -220,7 +217,7 @@ def check_targets(targets: dict[Path, Targets], overwrite: bool):
         path for path in paths if path.resolve() in inputs or (path.exists() and not overwrite)
     ]
     if present:
-        raise cli.UsageError(
+        raise UsageError(
             f"--output holds {len(present)} files of these names already, e.g. {present[0]}; "
             f"name another folder{'' if overwrite else ', or give --overwrite'}"
         )
@@ -247,7 +244,7 @@ def read_array(path: Path, channels: int) -> np.ndarray:
         if pixels.shape[2] != channels:
             raise ValueError(f"{pixels.shape[2]} channels")
     except (OSError, ValueError) as error:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected a .npy of uint8 with {channels} channels. Received: {path} ({error})"
         ) from None
     return np.array(pixels)
@@ -256,7 +253,7 @@ def read_array(path: Path, channels: int) -> np.ndarray:
 def read_picture(path: Path, channels: int) -> np.ndarray:
     """A JPEG or PNG as uint8 `(height, width, channels)`, transparency on white, upright."""
     if channels not in SHOWN:
-        raise cli.UsageError(f"expected a .npy of uint8 with {channels} channels. Received: {path}")
+        raise UsageError(f"expected a .npy of uint8 with {channels} channels. Received: {path}")
     try:
         with open_image(path) as opened:
             if opened.mode.startswith(("I", "F")):
@@ -264,7 +261,7 @@ def read_picture(path: Path, channels: int) -> np.ndarray:
                 raise ValueError(f"colour mode {opened.mode}, more than 8 bits")
             image = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise cli.UsageError(f"expected a JPEG or PNG image. Received: {path} ({error})") from None
+        raise UsageError(f"expected a JPEG or PNG image. Received: {path} ({error})") from None
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("L" if channels == 1 else "RGB")
     return np.asarray(image).reshape(image.height, image.width, channels)

@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from gans.command_line.files import replacing
+
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 ARRAY_EXTENSION = ".npy"
 SOFTWARE = "Software"  # The keyword that the PNG specification has for what made an image.
@@ -187,10 +189,9 @@ def save_png(path: Path, image: np.ndarray, software: str | None = None):
     text = PngInfo()
     if software:
         text.add_text(SOFTWARE, software)
-    temporary = path.with_name(f".{path.name}.tmp")
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    picture.save(temporary, "PNG", pnginfo=text)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        picture.save(temporary, "PNG", pnginfo=text)
 
 
 def made_by(path: Path, software: str) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from gans.command_line.errors import UsageError
 from gans.data.held_out import HeldOut, classifier_images
 from gans.data.images import DataError
 from gans.metrics import classifier as classifiers
 from gans.metrics import extractors, inception
-from gans.training import cli
 
 # Beside a folder: the FID network, or the classifier that knows the run's own data.
 INCEPTION, OWN = extractors.INCEPTION, "own"
@@ -43,7 +43,7 @@ def find_extractor(
     if chosen != OWN:
         return extractors.of_classifier(chosen)
     if settings is None:
-        raise cli.UsageError(
+        raise UsageError(
             "--extractor expects inception or the folder of a classifier where there is no run. "
             "Received: own"
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gans.command_line.errors import UsageError, usage_errors
 from gans.data.held_out import HeldOut, load_singles
 from gans.data.images import DataError
 from gans.evaluation import judges, pictures
@@ -20,7 +21,6 @@ from gans.metrics.classifier import ClassifierError
 from gans.metrics.extractors import Extractor, metric_name
 from gans.metrics.features import collect, reference
 from gans.metrics.torch_weights import WeightsError
-from gans.training import cli, command
 from gans.training.restore import gan_module, generates, translate_takes
 from gans.training.run_folder import RunFolder, versions
 
@@ -43,11 +43,11 @@ def watch(run: RunFolder, settings: dict[str, Any], extractor: str, gan: Any) ->
     Raises `UsageError` for what cannot be watched.
     """
     if getattr(gan, "data", "images") == "points":
-        raise cli.UsageError("--evaluate_every expects images. Received: points")
+        raise UsageError("--evaluate_every expects images. Received: points")
     beside = run.path.resolve().parent
     with contextlib.ExitStack() as stack:
         for kind in (WeightsError, ClassifierError, DataError):
-            stack.enter_context(command.usage_errors(kind))
+            stack.enter_context(usage_errors(kind))
         find = of_noise if generates(gan_module(settings)) else of_translation
         judge, real, fakes = find(settings, extractor, beside, gan)
         known = reference(real.batches, real.count, judge, beside / "references")
@@ -114,7 +114,7 @@ def of_translation(settings: dict[str, Any], extractor: str, beside: Path, gan: 
 def _judge(extractor: str, beside: Path, settings: dict[str, Any] | None) -> Extractor:
     judge = settings and judges.find_extractor(extractor, beside, settings)
     if judge is None:
-        raise cli.UsageError(
+        raise UsageError(
             "--evaluate_every: no classifier can be trained on this data; --extractor expects "
             f"inception or the folder of a classifier. Received: {extractor}"
         )

@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from gans.command_line import command
+from gans.command_line.errors import UsageError, usage_errors
 from gans.data.held_out import load_singles
 from gans.data.images import DataError
 from gans.evaluation import judges, pictures
@@ -11,7 +13,6 @@ from gans.evaluation.request import Request, by_features, choose, find_extractor
 from gans.metrics import classifier as classifiers
 from gans.metrics import generation
 from gans.metrics.metric import missing
-from gans.training import cli, command
 from gans.training.restore import open_run
 
 REAL_IMAGES = 1000  # That samples are compared with as pictures.
@@ -30,14 +31,14 @@ def evaluate_generation(
     if data_dir:
         settings = settings | {"data_dir": str(Path(data_dir).resolve()), "dataset": None}
     if classifier:
-        with command.usage_errors(classifiers.ClassifierError):
+        with usage_errors(classifiers.ClassifierError):
             classifiers.read_facts(classifier)
 
     command.import_tensorflow(request.debug)
     run, _, gan, step = open_run(run_dir, step)
     real = others = asked = None
     if gan.data == "images":
-        with command.usage_errors(DataError):
+        with usage_errors(DataError):
             real, others, asked = load_singles(settings, REAL_IMAGES, bool(gan.label_dim))
     generated = generation.Generated(
         gan, settings, request.num_fake, asked=asked, real=real, others=others, seed=request.seed
@@ -45,7 +46,7 @@ def evaluate_generation(
     lacks = missing(generation.METRICS, generated.facts())
     names = lacks if request.own is None else request.own
     if classifier or any(lacks[name] in ("recognised", "classes") for name in names):
-        with command.usage_errors(), command.usage_errors(classifiers.ClassifierError):
+        with usage_errors(), usage_errors(classifiers.ClassifierError):
             judge = _classifier(run.path, settings, generated.stacked, classifier, request.debug)
             generated = dataclasses.replace(generated, classifier=judge)
     chosen = choose(request.own, generated.facts(), generation)
@@ -53,14 +54,14 @@ def evaluate_generation(
     lines = [measured(name, generation.METRICS[name], generated, {}, record) for name in chosen]
     if not request.features or gan.data != "images":
         if request.asked and request.features:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--metrics: {request.features[0]} cannot be measured, since the GAN makes points"
             )
         return lines, []
     judge = find_extractor(request, run.path.resolve().parent, settings)
     if judge is None:
         return lines, []
-    with command.usage_errors(DataError):
+    with usage_errors(DataError):
         if request.real:
             source = pictures.of_folder(request.real, request.num_real)
         else:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gans.command_line import command
+from gans.command_line.errors import UsageError, usage_errors
 from gans.data.held_out import HeldOut
 from gans.data.images import DataError
 from gans.evaluation import judges, of_paintings, pictures
@@ -21,7 +23,6 @@ from gans.metrics import lpips, segmentation, translation
 from gans.metrics.hues import read_palette
 from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
-from gans.training import cli, command
 from gans.training.restore import gan_module, open_run, translate_takes
 
 
@@ -39,11 +40,11 @@ def evaluate_translation(
     takes = translate_takes(gan_module(settings))
     two_ways = takes == "direction"
     if direction and not two_ways:
-        raise cli.UsageError(
+        raise UsageError(
             f"--direction is for a GAN that translates both ways. Received: {direction} with a run "
             f"of {settings['model']}"
         )
-    with command.usage_errors(DataError):
+    with usage_errors(DataError):
         data = HeldOut.of(settings, *folders)
     palettes = [read_palette(folder) for folder in data.folders]
     known = bool(palettes) and all(palette == palettes[0] for palette in palettes)
@@ -54,17 +55,15 @@ def evaluate_translation(
     if request.lpips and "perceptual" in request.paintings:
         # Before anything is measured: its files may be wrong.
         backbone, net, heads = request.lpips
-        with command.usage_errors(WeightsError):
+        with usage_errors(WeightsError):
             distance = lpips.load(backbone, net, heads)
     run, _, gan, step = open_run(run_dir, step)
     has_way_back = two_ways and gan.generator_ba is not None
     if direction == "b_to_a" and not has_way_back:
-        raise cli.UsageError(
-            "--direction expects a_to_b: this run has no generator of the way back"
-        )
+        raise UsageError("--direction expects a_to_b: this run has no generator of the way back")
     ways = (direction,) if direction else ("a_to_b", "b_to_a") if has_way_back else ("a_to_b",)
     sketches, samples = counts
-    with command.usage_errors(DataError):
+    with usage_errors(DataError):
         images = data.load(gan, two_ways, sketches)
     count = len(images["a_to_b"][0])
     facts = {
@@ -136,7 +135,7 @@ class Way:
     def domains(self, split: str, limit: int | None) -> tuple[pictures.Pictures, pictures.Pictures]:
         """Sources, and real pictures of the other domain."""
         direction = self.way if self.takes == "direction" else None
-        with command.usage_errors(DataError):
+        with usage_errors(DataError):
             return pictures.real_domains(self.data, self.gan, direction, split, limit)
 
     def painted(self, sources: pictures.Pictures, count: int) -> Callable[[int], pictures.Pictures]:
@@ -160,10 +159,10 @@ def painted_features(
         return [], []
     sources, real = where.domains(request.split or "val", request.num_real)
     if request.real:
-        with command.usage_errors(DataError):
+        with usage_errors(DataError):
             real = pictures.of_folder(request.real, request.num_real)
     if (request.num_fake or 0) > sources.count and not where.varies:
-        raise cli.UsageError(
+        raise UsageError(
             f"--num_fake expects at most the {sources.count} sources of a GAN without noise. "
             f"Received: {request.num_fake}"
         )
@@ -195,7 +194,7 @@ def perceptual(
     if reason:
         return without(request, reason, "perceptual")[0]
     more = {"sketches": len(evidence.sources), "samples": evidence.samples, "seed": request.seed}
-    with command.usage_errors():
+    with usage_errors():
         lines = of_paintings.perceptual(
             evidence.painted, evidence.targets, distance, request.seed, record | more
         )
@@ -214,7 +213,7 @@ def label_scores(where: Way, record: dict[str, Any]) -> list[dict[str, Any]]:
         return without(request, "the parts of the photos are not known", "label_scores")[0]
     name, size = judges.data_name(where.photos), where.gan.image_size
     kept = where.beside / f"segmenter_{name}"
-    with command.usage_errors(segmentation.SegmentationError):
+    with usage_errors(segmentation.SegmentationError):
         segmenter = of_paintings.find_segmenter(
             kept, maps, folder, name, lambda split: where.domains(split, None)[1], size,
             request.debug,

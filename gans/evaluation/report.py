@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from gans.command_line.files import write_text
 from gans.data.figures import Line, labelled_blocks, line_plot
 from gans.data.images import save_png
 from gans.metrics.distribution import HIGHER
 from gans.metrics.tables import show
-from gans.training.run_folder import versions, write_atomically
+from gans.training.run_folder import versions
 
 # What decides a number, in the order in which the table names it.
 FACTS = {
@@ -55,7 +56,7 @@ def save(folder: Path, lines: Sequence[dict[str, Any]], sentences: Sequence[str]
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "evaluation.jsonl", "a", encoding="utf-8") as file:
         file.writelines(json.dumps(line | {"versions": versions()}) + "\n" for line in lines)
-    write_atomically(folder / "evaluation.md", markdown(lines, sentences))
+    write_text(folder / "evaluation.md", markdown(lines, sentences))
 
 
 def markdown(lines: Sequence[dict[str, Any]], sentences: Sequence[str]) -> str:

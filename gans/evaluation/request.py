@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from gans.command_line import command
+from gans.command_line.errors import UsageError, usage_errors
 from gans.data.images import DataError, save_png
 from gans.evaluation import judges, of_features, of_paintings, pictures, report
 from gans.metrics import classifier as classifiers
 from gans.metrics.extractors import metric_name
 from gans.metrics.metric import Metric, missing
 from gans.metrics.torch_weights import WeightsError
-from gans.training import cli, command
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ def find_extractor(request: Request, beside: Path, settings: dict[str, Any] | No
     """
     with contextlib.ExitStack() as stack:
         for kind in (WeightsError, classifiers.ClassifierError, DataError):
-            stack.enter_context(command.usage_errors(kind))
+            stack.enter_context(usage_errors(kind))
         judge = judges.find_extractor(
             request.extractor,
             beside,
@@ -84,7 +85,7 @@ def without(request: Request, reason: str, *names: str) -> tuple[list, list]:
     """
     names = ", ".join(names or request.features)
     if request.asked:
-        raise cli.UsageError(f"--metrics: {names} cannot be measured: {reason}")
+        raise UsageError(f"--metrics: {names} cannot be measured: {reason}")
     print(f"left out, since {reason}: {names}; see --extractor", file=sys.stderr)
     return [], []
 
@@ -98,14 +99,14 @@ def by_features(
     folder: Path | None,
 ) -> tuple[list[dict], list[str]]:
     """Lines and sentences; prints them, and leaves a picture of neighbours in the folder."""
-    with command.usage_errors(classifiers.ClassifierError), command.usage_errors(DataError):
+    with usage_errors(classifiers.ClassifierError), usage_errors(DataError):
         findings = of_features.measure(
             judge, real, fakes, request.features, request.seeds, request.cache_dir, record
         )
     found = {line["metric"] for line in findings.lines}
     lacking = [name for name in request.features if metric_name(name, judge) not in found]
     if lacking and request.asked:
-        raise cli.UsageError(
+        raise UsageError(
             f"--metrics: {lacking[0]} cannot be measured: "
             + ("its classes do not exclude each other" if lacking == ["is"] else "too few images")
         )
@@ -158,7 +159,7 @@ def choose(asked: tuple[str, ...] | None, facts: dict[str, bool], room) -> list[
         if not lacks[name]:
             chosen.append(name)
         elif asked is not None:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--metrics: {name} cannot be measured, since {room.ABSENCES[lacks[name]]}"
             )
         elif lacks[name] in room.TOLD:
@@ -172,7 +173,7 @@ def evaluate_folders(
     request: Request, fake: str, folder: Path | None
 ) -> tuple[list[dict], list[str]]:
     """Two folders of images, by features alone."""
-    with command.usage_errors(DataError):
+    with usage_errors(DataError):
         made = pictures.of_folder(fake, request.num_fake)
         real = pictures.of_folder(request.real, request.num_real)
     command.import_tensorflow(request.debug)

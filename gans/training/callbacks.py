@@ -15,10 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gans.command_line.errors import Failure
+from gans.command_line.files import write_text
 from gans.data.images import grid, save_png
-from gans.training import cli
 from gans.training.checkpoints import Checkpoints
-from gans.training.run_folder import RunFolder, write_atomically
+from gans.training.run_folder import RunFolder
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -69,8 +70,8 @@ class StopOnNonFinite(StepCallback):
             "losses": {k: repr(v) for k, v in losses.items()},
         }
         path = self.run.path / "nan_report.json"
-        write_atomically(path, json.dumps(report, indent=2) + "\n")
-        raise cli.Failure(
+        write_text(path, json.dumps(report, indent=2) + "\n")
+        raise Failure(
             f"{', '.join(bad)} not finite at step {step}; the last checkpoint is from before, see "
             f"{path}. A lower --learning_rate is the usual cure",
             exit_code=3,
@@ -237,7 +238,7 @@ class StopOnSignal(StepCallback):
             return
         self.save(step)
         name = "Ctrl-C" if self.received == signal.SIGINT else "SIGTERM"
-        raise cli.Failure(
+        raise Failure(
             f"stopped by {name} after step {step} of {self.steps}, saved; "
             "the same command goes on from here",
             exit_code=128 + self.received,

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import math
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gans.training import cli
+from gans.command_line.errors import Failure
+from gans.command_line.files import sync
 from gans.training.run_folder import saved_steps
 
 
@@ -51,7 +51,7 @@ class Checkpoints:
         """
         for variable in self.model.variables:
             if not np.all(np.isfinite(np.asarray(variable, dtype=np.float32))):
-                raise cli.Failure(
+                raise Failure(
                     f"{variable.path} is not finite at step {step}; not saved", exit_code=3
                 )
         temporary = self.folder / f"tmp-{step}"
@@ -81,7 +81,7 @@ class Checkpoints:
                 for variable in objects
                 if isinstance(variable, keras.Variable)
             )
-            raise cli.Failure(
+            raise Failure(
                 f"no space for a checkpoint of {size / 1e6:.0f} MB in {self.folder}; "
                 "the earlier ones are untouched",
                 exit_code=4,
@@ -109,7 +109,7 @@ class Checkpoints:
                 return step
             print(f"checkpoint {path.name} is damaged ({fault}), passed over", file=sys.stderr)
         if steps:
-            raise cli.Failure(
+            raise Failure(
                 f"expected a sound checkpoint in {self.folder}. Received: {len(steps)}, all damaged"
             )
         return 0
@@ -145,12 +145,3 @@ def find_fault(path: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{type(error).__name__} in manifest"
     return None
-
-
-def sync(path: Path):
-    """Has the system put a file or a folder's list of names onto the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gans.command_line.files import replacing
 from gans.data.images import grid
 from gans.training.callbacks import (
     Evaluate,
@@ -78,7 +78,7 @@ def train(
         draw, measure: as `Samples` says.
         evaluate, evaluate_every: as `Evaluate` says, but in epochs.
 
-    Returns the last sample picture. Raises `cli.Failure` where the run was stopped, with the
+    Returns the last sample picture. Raises `Failure` where the run was stopped, with the
     status.
     """
     last_step = epochs * steps_per_epoch
@@ -158,9 +158,8 @@ def train(
 def save_networks(run: RunFolder, **networks: keras.Model):
     """Writes the finished networks as `NAME.weights.h5`, each whole or not at all."""
     for name, network in networks.items():
-        temporary = run.path / f".{name}.tmp.weights.h5"
-        network.save_weights(temporary)
-        os.replace(temporary, run.path / f"{name}.weights.h5")
+        with replacing(run.path / f"{name}.weights.h5") as temporary:
+            network.save_weights(temporary)
 
 
 def settings_table(settings: dict) -> str:
@@ -185,8 +184,6 @@ def drop_events_after(folder: Path, step: int):
             dropped += 1  # The last record was cut off by a kill.
         if not dropped:
             continue
-        temporary = path.with_name(f".{path.name}")
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
+        with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
             for record in kept:
                 writer.write(record)
-        os.replace(temporary, path)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gans.command_line import cli, command
+from gans.command_line.flags import DomainFlags, Flags, ImageFlags, SetFlags
 from gans.data import datasets
-from gans.training import cli, command
-from gans.training.flags import DomainFlags, Flags, ImageFlags, SetFlags
 from gans.training.restore import gan_module, generates
 from gans.training.start import resolve
 

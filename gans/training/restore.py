@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gans.training import cli, command
+from gans.command_line import cli, command
+from gans.command_line.errors import UsageError
 from gans.training.run_folder import RunFolder
 
 
@@ -30,12 +31,12 @@ def open_run(run_dir: str | Path, step: int | None = None) -> tuple[RunFolder, d
     try:
         gan = command.load_class(name, settings["model"])(**settings["constructor"])
     except (KeyError, TypeError, ValueError) as error:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected settings of {name}. Received: {run.config_file} ({error})"
         ) from error
     step = Checkpoints(run.checkpoints, gan).restore(step)
     if not step:
-        raise cli.UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
+        raise UsageError(f"expected a run with a checkpoint. Received: {run.path} without one")
     return run, settings, gan, step
 
 
@@ -50,7 +51,7 @@ def read_settings(run_dir: str | Path) -> dict[str, Any]:
     try:
         parameters = cli.describe_class(module, settings["model"]).parameters
     except ValueError:
-        raise cli.UsageError(
+        raise UsageError(
             f"expected the run of a GAN of {module}. Received: {settings['model']!r}"
         ) from None
     defaults = {parameter.name: parameter.default for parameter in parameters}
@@ -66,7 +67,7 @@ def gan_module(settings: dict) -> str:
     plain = isinstance(name, str) and re.fullmatch(r"gans\.[a-z][a-z0-9_]*", name)
     spec = importlib.util.find_spec(name) if plain else None
     if spec is None or spec.submodule_search_locations is not None:
-        raise cli.UsageError(f"expected the run of a GAN of this library. Received: {name!r}")
+        raise UsageError(f"expected the run of a GAN of this library. Received: {name!r}")
     return name
 
 

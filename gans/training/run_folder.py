@@ -10,7 +10,6 @@ samples/             a picture per epoch
 """
 
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -18,21 +17,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gans.training import cli
+import filelock
+
+from gans.command_line.errors import UsageError
+from gans.command_line.files import write_text
 
 # Settings that an error names.
 NAMED = 6
 LIBRARIES = ("gans", "tensorflow", "keras", "numpy")
-
-
-def write_atomically(path: Path, text: str):
-    """Writes a small file so that it is there whole or not at all, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def versions() -> dict[str, str]:
@@ -69,7 +61,7 @@ class RunFolder:
         received = "no readable config.json"
         if not self.path.is_dir():
             received = "a file" if self.path.exists() else "no such folder"
-        raise cli.UsageError(f"expected the folder of a run. Received: {self.path} ({received})")
+        raise UsageError(f"expected the folder of a run. Received: {self.path} ({received})")
 
     def check(self, settings: dict, free: frozenset[str] = frozenset()):
         """Refuses a folder that holds another run, or files that are no run's. Writes nothing.
@@ -80,12 +72,12 @@ class RunFolder:
                 its result.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise cli.UsageError(f"--run_dir expects a folder. Received: the file {self.path}")
+            raise UsageError(f"--run_dir expects a folder. Received: the file {self.path}")
         if not self.config_file.exists():
             # What a process leaves that was killed before it had written its settings.
-            begun = {"lock", ".config.json.tmp"}
+            begun = {"lock", "lock.pid", ".tmp-lock.pid", ".tmp-config.json"}
             if self.path.is_dir() and not begun.issuperset(os.listdir(self.path)):
-                raise cli.UsageError(
+                raise UsageError(
                     f"--run_dir expects a new folder or that of a run. Received: {self.path}, "
                     "which holds other files"
                 )
@@ -95,7 +87,7 @@ class RunFolder:
             for all_settings in (self.read_config(), json.loads(json.dumps(settings)))
         )
         if begun["model"] != now["model"]:
-            raise cli.UsageError(
+            raise UsageError(
                 f"{self.path} holds a run of {begun['model']}. Received: {now['model']}; "
                 "give another --run_dir"
             )
@@ -106,7 +98,7 @@ class RunFolder:
         ]
         if differing:
             more = [f"and {len(differing) - NAMED} more"] * (len(differing) > NAMED)
-            raise cli.UsageError(
+            raise UsageError(
                 f"{self.path} holds a run with other settings: "
                 f"{', '.join([*differing[:NAMED], *more])}; "
                 "give the same ones, or another --run_dir"
@@ -124,7 +116,7 @@ class RunFolder:
         else:
             longer, record = True, {"settings": settings, "versions": versions()}
         if longer:
-            write_atomically(self.config_file, json.dumps(record, indent=2) + "\n")
+            write_text(self.config_file, json.dumps(record, indent=2) + "\n")
         for folder in (self.checkpoints, self.logs, self.samples):
             folder.mkdir(exist_ok=True)
 
@@ -136,13 +128,13 @@ class RunFolder:
             fingerprint: size in bytes by name.
         """
         if not self.data_file.exists():
-            write_atomically(self.data_file, json.dumps(fingerprint))
+            write_text(self.data_file, json.dumps(fingerprint))
             return
         begun = json.loads(self.data_file.read_text(encoding="utf-8"))
         if begun != fingerprint:
             added, removed = fingerprint.keys() - begun.keys(), begun.keys() - fingerprint.keys()
             changed = sum(begun[name] != fingerprint[name] for name in begun.keys() & fingerprint)
-            raise cli.UsageError(
+            raise UsageError(
                 f"{self.path} was begun with other training data. Received: {len(added)} files "
                 f"added, {len(removed)} removed, {changed} changed"
             )
@@ -152,26 +144,25 @@ class RunFolder:
         """Makes the folder and holds it for this process; the system lets go of it however the
         process ends.
         """
+        holder_file = self.path / "lock.pid"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
+            lock = filelock.FileLock(self.path / "lock", timeout=0)
+            lock.acquire()
+            # Not in the lock file, which a second process empties before it is refused.
+            write_text(holder_file, str(os.getpid()))
+        except filelock.Timeout:
+            holder = holder_file.read_text() if holder_file.exists() else "unknown"
+            raise UsageError(f"{self.path} is in use by process {holder}") from None
         except OSError as error:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--run_dir expects a folder that can be written. Received: {self.path} "
                 f"({error.strerror})"
             ) from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                raise cli.UsageError(
-                    f"{self.path} is in use by process {file.read().strip() or 'unknown'}"
-                ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        try:
             yield
+        finally:
+            lock.release()
 
     def drop_metrics_after(self, step: int):
         """Removes the lines of steps that will be done again, and a last line cut off by a kill."""
@@ -182,4 +173,4 @@ class RunFolder:
             with contextlib.suppress(ValueError):
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
-        write_atomically(self.metrics_file, "".join(kept))
+        write_text(self.metrics_file, "".join(kept))

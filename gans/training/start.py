@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from gans.command_line import command
+from gans.command_line.errors import UsageError, usage_errors
+from gans.command_line.flags import Flags
+from gans.command_line.signatures import ClassDescription
 from gans.data.datasets import TOY_FASHION
-from gans.training import cli, command
-from gans.training.flags import Flags
 from gans.training.run_folder import RunFolder
-from gans.training.signatures import ClassDescription
 
 
 class Data(Protocol):
@@ -89,12 +90,12 @@ def train(
     keras.config.set_dtype_policy("mixed_bfloat16" if flags.precision == "bfloat16" else "float32")
     loop.make_deterministic(flags.seed)
     # The data may say what networks are to be built: how many labels there are.
-    with command.usage_errors(DataError):
+    with usage_errors(DataError):
         data = open_data(settings, run.path / "cache")
-    with command.usage_errors():
+    with usage_errors():
         gan = command.load_class(description.module, description.name)(**settings["constructor"])
     steps = settings["steps_per_epoch"] = flags.steps_per_epoch or data.steps_per_epoch
-    with command.usage_errors():
+    with usage_errors():
         gan.compile(settings["epochs"], steps)
     gan.steps_per_execution = settings["steps_per_call"] = steps_per_call(
         settings["steps_per_call"], flags.steps_per_call, steps
@@ -105,9 +106,9 @@ def train(
     run.check(settings, command.FREE | ({"epochs"} if constant else set()))
     evaluate = None
     if flags.evaluate_every:
-        with command.usage_errors(DataError), data.naming_damage():
+        with usage_errors(DataError), data.naming_damage():
             evaluate = watch(run, settings, flags.extractor or "own", gan)
-    with run.locked(), command.usage_errors(DataError), data.naming_damage():
+    with run.locked(), usage_errors(DataError), data.naming_damage():
         run.begin(settings)
         run.check_data(data.fingerprint)
         picture = loop.train(
@@ -156,7 +157,7 @@ def steps_per_call(preset: int, given: int | None, steps: int) -> int:
     if given is None:
         return max(count for count in range(1, preset + 1) if steps % count == 0)
     if steps % given:
-        raise cli.UsageError(
+        raise UsageError(
             f"--steps_per_call expects a divisor of the {steps} steps of an epoch. "
             f"Received: {given}"
         )
@@ -200,9 +201,7 @@ def resolve(
     kind = implied.get("data", "images")
     if model.get("data", kind) != kind:
         received = f"--data={constructor['data']}" if "data" in constructor else f"--preset={name}"
-        raise cli.UsageError(
-            f"expected a GAN of {kind}, which the data holds. Received: {received}"
-        )
+        raise UsageError(f"expected a GAN of {kind}, which the data holds. Received: {received}")
     preset = command.read_literal(description.module, "TRAINING")[name]
     if flags.epochs and model.get("decay_epochs") and "decay_epochs" not in constructor:
         # A shorter or longer run decays over the same share of it.
@@ -223,12 +222,12 @@ def resolve(
     for setting, value in given.items():
         training[setting] = training.get(setting) if value is None else value
     if training["load_size"] < model["image_size"]:
-        raise cli.UsageError(
+        raise UsageError(
             f"--load_size expects at least the image size of {model['image_size']}. "
             f"Received: {training['load_size']}"
         )
     if model.get("decay_epochs") and model["decay_epochs"] > training["epochs"]:
-        raise cli.UsageError(
+        raise UsageError(
             f"--decay_epochs expects at most the {training['epochs']} epochs of the run. "
             f"Received: {model['decay_epochs']}"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data_prep import download, transfer, unpack
-from gans.training import cli
+from gans.command_line.errors import Failure, UsageError
 
 SCRIPT = Path(download.__file__)
 PHOTOS = {name: os.urandom(60_000) for name in ("train/1.jpg", "train/2.jpg", "val/1.jpg")}
@@ -86,10 +86,10 @@ def test_complete_download_is_said_and_asks_nobody(site, bags, tmp_path, capsys)
     download.download("bags", tmp_path)
     assert len(site.requests) == asked == 1
     assert f"{tmp_path / 'bags'} is complete: 3 files" in capsys.readouterr().out
-    with pytest.raises(cli.UsageError, match="has sha256 .* Received: --sha256 0000"):
+    with pytest.raises(UsageError, match="has sha256 .* Received: --sha256 0000"):
         download.download("bags", tmp_path, sha256="0" * 64)
     (tmp_path / "bags/train/1.jpg").unlink()
-    with pytest.raises(cli.UsageError, match=r"'train': 2.*Received: \{'train': 1"):
+    with pytest.raises(UsageError, match=r"'train': 2.*Received: \{'train': 1"):
         download.download("bags", tmp_path)
 
 
@@ -105,7 +105,7 @@ def test_what_the_user_has_under_the_name_is_left_alone(site, bags, tmp_path, ki
         there.mkdir()
         if kind == "folder":
             (there / "mine.jpg").write_bytes(b"mine")
-    with pytest.raises(cli.UsageError, match="left alone"):
+    with pytest.raises(UsageError, match="left alone"):
         download.download("bags", tmp_path)
     assert site.requests == [] and sorted(os.listdir(tmp_path)) == ["bags"]
     if kind == "folder":
@@ -129,7 +129,7 @@ def test_killed_run_is_resumed_and_its_litter_removed(site, bags, tmp_path, cont
     while not (part.exists() and part.stat().st_size == 90_000):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    with pytest.raises(cli.Failure, match="another run is downloading"):
+    with pytest.raises(Failure, match="another run is downloading"):
         download.download("bags", tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -142,7 +142,7 @@ def test_killed_run_is_resumed_and_its_litter_removed(site, bags, tmp_path, cont
 def test_too_short_an_announcement_leaves_a_part_that_resumes(site, bags, tmp_path, contents):
     site.serve("bags.tar.gz", bags)
     site.act("/first/bags.tar.gz", {"announce": 100_000})
-    with pytest.raises(cli.Failure, match="damaged or cut off: .*give the command again"):
+    with pytest.raises(Failure, match="damaged or cut off: .*give the command again"):
         download.download("bags", tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["bags.tar.gz.part", "bags.tar.gz.part.json"]
     assert (tmp_path / "bags.tar.gz.part").read_bytes() == bags[:100_000]
@@ -155,7 +155,7 @@ def test_later_download_that_differs_is_refused(site, bags, tmp_path, pack, cont
     (download.download("bags", tmp_path)).rename(tmp_path / "away")
     other = pack("tar", [("bags/train/1.jpg", b"other")])
     site.serve("bags.tar.gz", other, etag='"v2"')
-    with pytest.raises(cli.Failure, match=r"noted in .*bags\.tar\.gz\.sha256; --sha256 accepts"):
+    with pytest.raises(Failure, match=r"noted in .*bags\.tar\.gz\.sha256; --sha256 accepts"):
         download.download("bags", tmp_path)
     assert not (tmp_path / "bags").exists()
     folder = download.download("bags", tmp_path, sha256=hashlib.sha256(other).hexdigest().upper())
@@ -164,7 +164,7 @@ def test_later_download_that_differs_is_refused(site, bags, tmp_path, pack, cont
 
 def test_damaged_archive_is_not_noted_as_the_right_one(site, bags, tmp_path):
     site.serve("bags.tar.gz", bags[:-30_000])
-    with pytest.raises(cli.Failure, match="damaged or cut off"):
+    with pytest.raises(Failure, match="damaged or cut off"):
         download.download("bags", tmp_path)
     assert not (tmp_path / "bags.tar.gz.sha256").exists()
 
@@ -185,7 +185,7 @@ def test_archive_needs_no_network_and_is_only_read(site, bags, tmp_path, content
 def test_archive_is_compared_with_the_sha256(zebras, tmp_path):
     copy = tmp_path / "zebras.zip"
     copy.write_bytes(zebras + b"\0")
-    with pytest.raises(cli.Failure, match=r"zebras.zip: expected sha256 .* \(published"):
+    with pytest.raises(Failure, match=r"zebras.zip: expected sha256 .* \(published"):
         download.download("zebras", tmp_path, archive=str(copy))
     assert sorted(os.listdir(tmp_path)) == ["zebras.zip"]
 
@@ -199,16 +199,16 @@ def test_space_is_looked_for_before_anything_is_sent(site, bags, tmp_path, monke
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda folder: usage)
     needed = int(len(bags) * 2.25)
     message = f"about {needed:,} bytes are needed .* Received: 1,000 bytes available"
-    with pytest.raises(cli.Failure, match=message):
+    with pytest.raises(Failure, match=message):
         download.download("bags", tmp_path)
     assert site.requests == []
     # The size of a mirror's archive is known from its answer only.
-    with pytest.raises(cli.Failure, match=message):
+    with pytest.raises(Failure, match=message):
         download.download("bags", tmp_path, url=site.mirrors("bags.tar.gz")[0])
     assert sorted(os.listdir(tmp_path)) == []
     copy = tmp_path / "copy.tar.gz"
     copy.write_bytes(bags)
-    with pytest.raises(cli.Failure, match=f"about {int(len(bags) * 1.25):,} bytes are needed"):
+    with pytest.raises(Failure, match=f"about {int(len(bags) * 1.25):,} bytes are needed"):
         download.download("bags", tmp_path, archive=str(copy))
 
 
@@ -226,7 +226,7 @@ def test_disk_full_while_unpacking_costs_no_second_download(
     with monkeypatch.context() as patch:
         patch.setattr(unpack.shutil, "copyfileobj", full_at_the_second_file)
         message = r"No space left on device while unpacking .*bags.tar.gz.part; about [\d,]+ bytes"
-        with pytest.raises(cli.Failure, match=message):
+        with pytest.raises(Failure, match=message):
             download.download("bags", tmp_path)
     assert len(written) == 2
     assert sorted(os.listdir(tmp_path)) == ["bags.tar.gz.part", "bags.tar.gz.part.json"]
@@ -236,7 +236,7 @@ def test_disk_full_while_unpacking_costs_no_second_download(
 
 def test_hostile_download_keeps_only_the_part(site, bags, tmp_path, pack):
     site.serve("bags.tar.gz", pack("tar", [("train/1.jpg", b"a"), ("../x", b"")]))
-    with pytest.raises(cli.Failure, match="bags.tar.gz.part: refused.* '../x' leads out"):
+    with pytest.raises(Failure, match="bags.tar.gz.part: refused.* '../x' leads out"):
         download.download("bags", tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["bags.tar.gz.part", "bags.tar.gz.part.json"]
 
@@ -261,16 +261,16 @@ def test_hostile_download_keeps_only_the_part(site, bags, tmp_path, pack):
 )
 def test_usage_errors_come_before_any_work(tmp_path, monkeypatch, name, options, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(cli.UsageError, match=message.replace("?", r"\?")):
+    with pytest.raises(UsageError, match=message.replace("?", r"\?")):
         download.download(name, "data", **options)
     assert sorted(os.listdir(tmp_path)) == []
 
 
 def test_foreign_part_and_file_in_place_of_the_folder(site, bags, tmp_path):
     (tmp_path / "bags.tar.gz.part").write_bytes(b"mine")
-    with pytest.raises(cli.UsageError, match="no download that this command can resume"):
+    with pytest.raises(UsageError, match="no download that this command can resume"):
         download.download("bags", tmp_path)
-    with pytest.raises(cli.UsageError, match="--out expects a folder"):
+    with pytest.raises(UsageError, match="--out expects a folder"):
         download.download("bags", tmp_path / "bags.tar.gz.part")
     assert (tmp_path / "bags.tar.gz.part").read_bytes() == b"mine"
 
@@ -354,11 +354,11 @@ def test_weights_of_unknown_sha256_are_noted(site, weights, tmp_path, capsys):
     assert f"No sha256 of net.pth is published: {digest} is noted" in capsys.readouterr().out
     download.download("net", tmp_path)
     path.write_bytes(weights[:-1])
-    with pytest.raises(cli.Failure, match=r"net\.pth: expected sha256 .* \(noted in .*Received: "):
+    with pytest.raises(Failure, match=r"net\.pth: expected sha256 .* \(noted in .*Received: "):
         download.download("net", tmp_path)
     path.rename(tmp_path / "away")
     site.serve("net.pth", weights + b"\0", etag='"v2"')
-    with pytest.raises(cli.Failure, match=r"noted in .*net\.pth\.sha256; --sha256 accepts"):
+    with pytest.raises(Failure, match=r"noted in .*net\.pth\.sha256; --sha256 accepts"):
         download.download("net", tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["away", "net.pth.sha256"]
 
@@ -366,7 +366,7 @@ def test_weights_of_unknown_sha256_are_noted(site, weights, tmp_path, capsys):
 def test_weights_are_resumed(site, weights, tmp_path):
     site.act("/first/known.pth", {"cut": 90_000}, {"status": 404})
     site.act("/second/known.pth", {"status": 404})
-    with pytest.raises(cli.Failure, match="download failed: "):
+    with pytest.raises(Failure, match="download failed: "):
         download.download("known", tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["known.pth.part", "known.pth.part.json"]
     assert download.download("known", tmp_path).read_bytes() == weights
@@ -387,7 +387,7 @@ def test_a_page_is_no_checkpoint(site, weights, tmp_path):
     for mirror in ("first", "second"):
         site.act(f"/{mirror}/known.pth", {"page": b"<html>log in</html>"})
     message = "expected a PyTorch checkpoint. Received: text/html, b'<htm'"
-    with pytest.raises(cli.Failure, match=message):
+    with pytest.raises(Failure, match=message):
         download.download("known", tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -399,10 +399,10 @@ def test_weights_at_hand_need_no_network(site, weights, tmp_path):
     assert path.read_bytes() == copy.read_bytes() == weights and site.requests == []
     assert os.listdir(path.parent) == ["known.pth"]
     copy.write_bytes(weights[1:])
-    with pytest.raises(cli.Failure, match=r"copy\.pth: expected sha256 .* \(published"):
+    with pytest.raises(Failure, match=r"copy\.pth: expected sha256 .* \(published"):
         download.download("known", tmp_path / "other", archive=str(copy))
     assert os.listdir(tmp_path / "other") == []
-    with pytest.raises(cli.UsageError, match="expects a PyTorch checkpoint file. Received: 'none'"):
+    with pytest.raises(UsageError, match="expects a PyTorch checkpoint file. Received: 'none'"):
         download.download("known", tmp_path / "other", archive="none")
 
 
@@ -410,7 +410,7 @@ def test_what_lies_where_weights_would_go_is_left_alone(site, weights, tmp_path)
     (tmp_path / "net.pth").write_bytes(b"mine")
     (tmp_path / "known.pth").mkdir()
     for name in ("net", "known"):
-        with pytest.raises(cli.UsageError, match=f"{name}.pth exists, is no download of this"):
+        with pytest.raises(UsageError, match=f"{name}.pth exists, is no download of this"):
             download.download(name, tmp_path)
     assert site.requests == [] and (tmp_path / "net.pth").read_bytes() == b"mine"
 
@@ -421,7 +421,7 @@ def test_space_for_weights_is_what_they_weigh(site, weights, tmp_path, monkeypat
     download.download("known", tmp_path)
     usage.free -= 1
     message = r"about 200,004 bytes are needed to download\. Received: 200,003 bytes available"
-    with pytest.raises(cli.Failure, match=message):
+    with pytest.raises(Failure, match=message):
         download.download("net", tmp_path)
 
 
@@ -433,7 +433,7 @@ def test_table_of_weights():
     assert re.fullmatch("[0-9a-f]{64}", checkpoint.sha256) and graph.sha256 is None
     assert all(url.startswith("https://") for entry in (checkpoint, graph) for url in entry.urls)
     assert graph.urls[0].endswith(graph.file)
-    with pytest.raises(cli.UsageError, match=r"'inceptoin'; did you mean 'inception'\?"):
+    with pytest.raises(UsageError, match=r"'inceptoin'; did you mean 'inception'\?"):
         download.download("inceptoin")
 
 

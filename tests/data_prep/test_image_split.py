@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from data_prep import image_split, split_images, split_outputs
-from gans.training import cli
+from gans.command_line import cli
 
 SCRIPT = Path(image_split.__file__)
 needs_turbojpeg = pytest.mark.skipif(

@@ -20,7 +20,7 @@ from scipy import stats
 
 from data_prep import toy_factors, toy_fashion
 from data_prep.toy_fashion import DOMAINS, HUES, KINDS, NEUTRALS, Factors, draw, generate
-from gans.training.cli import UsageError
+from gans.command_line.cli import UsageError
 
 SCRIPT = Path(toy_fashion.__file__)
 ALL_KINDS = [(domain, kind) for domain in DOMAINS for kind in KINDS[domain]]

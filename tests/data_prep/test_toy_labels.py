@@ -11,7 +11,7 @@ from data_prep.toy_factors import KINDS
 from data_prep.toy_fashion import draw, generate, sample_factors
 from data_prep.toy_labels import CLASSES, PALETTE, draw_labels, main, read_labels
 from data_prep.toy_outlines import Part
-from gans.training.cli import UsageError
+from gans.command_line.cli import UsageError
 
 GROUND, BODY, CONTRAST, TRIM, LINING = range(5)
 

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from data_prep import transfer
-from gans.training import cli
+from gans.command_line.errors import Failure, UsageError
 
 MIB = 1 << 20
 FILE = "set.tar.gz"
@@ -50,7 +50,7 @@ def test_resumes_by_range_in_a_later_run(site, tmp_path):
     site.serve(FILE, BODY)
     site.act(FIRST, {"cut": 70_000})
     site.act(SECOND, {"status": 404})
-    with pytest.raises(cli.Failure, match=r"ended after 70,000 of .* bytes; .*HTTP 404"):
+    with pytest.raises(Failure, match=r"ended after 70,000 of .* bytes; .*HTTP 404"):
         fetch(site, tmp_path, retries=0)
     assert part(tmp_path) == BODY[:70_000]
     assert fetch(site, tmp_path) == BODY
@@ -83,7 +83,7 @@ def test_old_bytes_are_not_mixed_with_those_of_a_new_file(site, tmp_path, act):
     site.serve(FILE, OTHER + b"longer", etag='"old"')
     site.act(FIRST, {"cut": 100_000})
     site.act(SECOND, {"status": 404})
-    with pytest.raises(cli.Failure):
+    with pytest.raises(Failure):
         fetch(site, tmp_path, retries=0)
     site.serve(FILE, BODY, etag='"new"')
     site.act(FIRST, act)
@@ -100,7 +100,7 @@ def test_wrong_part_is_not_taken(site, tmp_path):
 def test_foreign_part_is_left_alone(tmp_path):
     (tmp_path / f"{FILE}.part").write_bytes(b"mine")
     with (
-        pytest.raises(cli.UsageError, match="no download that this command can resume"),
+        pytest.raises(UsageError, match="no download that this command can resume"),
         transfer.open_partial(tmp_path / f"{FILE}.part"),
     ):
         pass
@@ -110,7 +110,7 @@ def test_foreign_part_is_left_alone(tmp_path):
 def test_one_run_at_a_time(tmp_path):
     path = tmp_path / f"{FILE}.part"
     with transfer.open_partial(path):
-        with pytest.raises(cli.Failure, match="another run is downloading"):
+        with pytest.raises(Failure, match="another run is downloading"):
             transfer.open_partial(path).__enter__()
         assert path.exists()
     assert os.listdir(tmp_path) == []  # and nothing came
@@ -161,7 +161,7 @@ def test_web_page_is_no_archive_and_costs_no_old_bytes(site, tmp_path, capsys):
 def test_address_that_fails_gives_way_to_the_next(site, tmp_path, act, requests, message):
     site.serve(FILE, BODY, mirrors=["first"])
     site.act(FIRST, *[act] * 50)
-    with pytest.raises(cli.Failure, match=f"{FIRST}: .*({message}).*{SECOND}: .*404"):
+    with pytest.raises(Failure, match=f"{FIRST}: .*({message}).*{SECOND}: .*404"):
         fetch(site, tmp_path, retries=2)
     asked = [path for path, _ in site.requests].count(FIRST)
     assert requests in (None, asked) and asked < 20
@@ -198,7 +198,7 @@ def test_the_same_bytes_again_are_no_progress(site, tmp_path):
     site.serve(FILE, BODY + bytes(3 * MIB), etag=None)  # and so without ranges
     site.act(FIRST, *[{"cut": 2 * MIB}, {"cut": 4}] * 10)
     site.act(SECOND, {"status": 404})
-    with pytest.raises(cli.Failure, match="gave up after 3 attempts"):
+    with pytest.raises(Failure, match="gave up after 3 attempts"):
         fetch(site, tmp_path, retries=2)
     assert len(site.requests) == 1 + 3 + 1  # progress, three without, the other address
 
@@ -208,7 +208,7 @@ def test_back_off_doubles_up_to_a_bound(site, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "_BACKOFF_SECONDS", 1.0)
     monkeypatch.setattr(transfer.time, "sleep", waits.append)
     site.act(FIRST, *[{"status": 500}] * 9)
-    with pytest.raises(cli.Failure):
+    with pytest.raises(Failure):
         fetch(site, tmp_path, retries=7)
     assert waits == [1, 2, 4, 8, 16, 30, 30]
 
@@ -226,7 +226,7 @@ def test_wrong_sha256_is_told_and_the_next_address_tried(site, tmp_path, capsys)
 
 def test_wrong_sha256_everywhere_leaves_nothing_to_mistake(site, tmp_path):
     site.serve(FILE, OTHER)
-    with pytest.raises(cli.Failure, match="download failed: .*expected sha256 .* Received: "):
+    with pytest.raises(Failure, match="download failed: .*expected sha256 .* Received: "):
         fetch(site, tmp_path, expected=sha256(BODY))
     assert os.listdir(tmp_path) == []
     site.serve(FILE, BODY)
@@ -245,7 +245,7 @@ def test_full_disk_keeps_what_came(site, tmp_path, monkeypatch, full_disk):
     with monkeypatch.context() as patch:
         patch.setattr(transfer, "open", with_little_room, raising=False)
         message = f"No space left on device; 80,000 of {len(BODY):,} bytes are kept"
-        with pytest.raises(cli.Failure, match=message):
+        with pytest.raises(Failure, match=message):
             fetch(site, tmp_path)
     assert part(tmp_path) == BODY[:80_000]
     assert fetch(site, tmp_path) == BODY

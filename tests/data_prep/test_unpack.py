@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from data_prep import unpack
-from gans.training import cli
+from gans.command_line.errors import Failure
 
 MIB = 1 << 20
 
@@ -85,7 +85,7 @@ LIMITS = {"many": unpack.Limits(members=50), "large": unpack.Limits(file_bytes=1
 
 def assert_refused(archive, tmp_path, message, limits):
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(cli.Failure, match=message) as refusal:
+    with pytest.raises(Failure, match=message) as refusal:
         unpack.extract(archive, tmp_path / "out", limits=limits)
     assert str(archive) in str(refusal.value)
     assert sorted(tmp_path.rglob("*")) == before  # neither the folder, nor anything beside it
@@ -231,9 +231,9 @@ def test_archive_of_something_else_is_refused(tmp_path, pack):
     archive.write_bytes(pack("tar", [("set/trainA/1.jpg", b"a")]))
     before = sorted(os.listdir(tmp_path))
     message = r"expected files in trainB. Received: \{'trainA': 1\}"
-    with pytest.raises(cli.Failure, match=message):
+    with pytest.raises(Failure, match=message):
         unpack.extract(archive, tmp_path / "out", ("trainA", "trainB"))
     archive.write_bytes(b"BM bitmap")
-    with pytest.raises(cli.Failure, match="expected a .tar.gz or .zip archive"):
+    with pytest.raises(Failure, match="expected a .tar.gz or .zip archive"):
         unpack.extract(archive, tmp_path / "out")
     assert sorted(os.listdir(tmp_path)) == before

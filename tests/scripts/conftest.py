@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from gans.bicyclegan import BicycleGAN
-from gans.training import cli
+from gans.command_line import cli
 
 ROOT = Path(__file__).parents[2]
 # The real architecture, narrow. With such a gain a few steps are enough for styles that differ.

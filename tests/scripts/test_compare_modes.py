@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gans.command_line import cli, command
+from gans.command_line.comparison import Run
 from gans.metrics.modes import mode_coverage
-from gans.training import cli, command, restore
-from gans.training.comparison import Run
+from gans.training import restore
 from gans.training.restore import open_run
 
 GANS = ("dcgan", "wgan_gp")

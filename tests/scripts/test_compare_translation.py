@@ -16,10 +16,11 @@ from PIL import Image
 
 from data_prep import toy_fashion
 from gans.bicyclegan import BicycleGAN
+from gans.command_line import cli, command
+from gans.command_line.errors import Failure
+from gans.command_line.jobs import run_jobs
 from gans.metrics.hues import dominant_hues
 from gans.pix2pix import Pix2Pix
-from gans.training import cli, command
-from gans.training.jobs import run_jobs
 
 NARROW = {
     "epochs": 1,
@@ -89,7 +90,7 @@ def here(script, run_script, monkeypatch):
                 _, path, *flags = job.command
                 assert run_script(Path(path).stem, *flags) == 0
             if len(jobs) > self.limit:
-                raise cli.Failure("stopped by Ctrl-C", exit_code=130)
+                raise Failure("stopped by Ctrl-C", exit_code=130)
 
     jobs = Jobs()
     jobs.names = []

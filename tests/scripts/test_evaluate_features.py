@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gans.command_line import command
 from gans.data.held_out import load_singles
 from gans.dcgan import DCGAN
 from gans.evaluation import of_features, pictures
@@ -17,7 +18,6 @@ from gans.metrics import classifier as classifiers
 from gans.metrics import distribution, extractors, inception
 from gans.metrics.features import collect
 from gans.metrics.generation import Generated
-from gans.training import command
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 

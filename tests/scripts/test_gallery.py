@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gans.command_line import command
 from gans.metrics import generation
 from gans.metrics.tables import show
-from gans.training import command
 from gans.training.restore import open_run
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gans.training import cli, command
+from gans.command_line import cli, command
 
 FIGURES = {
     "optimal_discriminator.png",

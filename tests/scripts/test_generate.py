@@ -16,6 +16,7 @@ from PIL import Image
 from data_prep import toy_fashion
 from gans.bicyclegan import BicycleGAN
 from gans.cgan import CGAN
+from gans.command_line import cli, command
 from gans.data import points
 from gans.data.figures import labelled_blocks
 from gans.data.held_out import classifier_images
@@ -28,7 +29,6 @@ from gans.matching_cgan import MatchingCGAN
 from gans.metrics import probe
 from gans.metrics.classifier import as_float
 from gans.nn import guided, walks
-from gans.training import cli, command
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder

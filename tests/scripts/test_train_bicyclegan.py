@@ -17,8 +17,10 @@ import tensorflow as tf
 
 from data_prep import toy_fashion
 from gans.bicyclegan import PRESETS, TRAINING, BicycleGAN
+from gans.command_line import command
+from gans.command_line.errors import UsageError
 from gans.data import pairs
-from gans.training import callbacks, cli, command, loop
+from gans.training import callbacks, loop
 from gans.training.run_folder import RunFolder
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -76,7 +78,7 @@ def last_line(capsys):
 
 def test_a_run_leaves_what_its_folder_promises(trained):
     names = ["checkpoints", "config.json", "data.json", "encoder.weights.h5"]
-    names += ["generator.weights.h5", "lock", "logs", "metrics.jsonl", "samples"]
+    names += ["generator.weights.h5", "lock", "lock.pid", "logs", "metrics.jsonl", "samples"]
     assert sorted(os.listdir(trained)) == names
     assert sorted(os.listdir(trained / "checkpoints")) == [f"step-{step:08d}" for step in (6, 8, 9)]
     assert sorted(os.listdir(trained / "samples")) == [f"step-{s:08d}.png" for s in (3, 6, 9)]
@@ -481,7 +483,7 @@ def test_without_data_toy_fashion_of_the_size_is_drawn(run_script, monkeypatch, 
     monkeypatch.chdir(tmp_path)
 
     def generate(folder, size, domain):
-        raise cli.UsageError(f"drawn: {folder} {size} {domain}")
+        raise UsageError(f"drawn: {folder} {size} {domain}")
 
     monkeypatch.setattr(toy_fashion, "generate", generate)
     assert run_script("train_bicyclegan", "--image_size=32", "--generator_filters=2") == 2

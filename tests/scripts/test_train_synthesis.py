@@ -16,8 +16,9 @@ import tensorflow as tf
 from PIL import Image
 
 from data_prep import toy_fashion
+from gans.command_line import cli, command
 from gans.data import points
-from gans.training import callbacks, cli, command, loop
+from gans.training import callbacks, loop
 
 # Flags that make the networks narrow: of all, of images, of points.
 ADVERSARIES = "--generator_filters=2 --discriminator_filters=2"

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from data_prep import toy_fashion
-from gans.training import callbacks, command, loop
+from gans.command_line import command
+from gans.training import callbacks, loop
 
 SCRIPTS = ("train_pix2pix", "train_cyclegan", "train_discogan")
 SHORT = (

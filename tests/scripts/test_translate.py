@@ -12,8 +12,8 @@ import tensorflow as tf
 from PIL import Image
 
 from gans.bicyclegan import BicycleGAN, build_encoder, build_generator
+from gans.command_line import command
 from gans.data.images import grid, to_uint8
-from gans.training import command
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 

@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from gans.command_line.errors import Failure
 from gans.data.images import grid
-from gans.training import callbacks, cli
+from gans.training import callbacks
 from gans.training.callbacks import Log, Profile, Samples, Save, StopOnNonFinite, StopOnSignal
 from gans.training.run_folder import RunFolder
 
@@ -113,7 +114,7 @@ def test_a_signal_within_a_call_ends_the_run_after_it():
     recorder = Recorder()
     with StopOnSignal(0, recorder.save, 20) as stop:
         signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(cli.Failure, match="after step 10 of 20, saved"):
+        with pytest.raises(Failure, match="after step 10 of 20, saved"):
             pass_steps(stop, 20, per_call=10)
     assert recorder.steps == [10]
 
@@ -125,7 +126,7 @@ def test_a_signal_within_a_call_ends_the_run_after_it():
 def test_one_loss_that_is_not_finite_ends_with_status_3_and_a_report(run, value):
     callback = StopOnNonFinite(7, run)
     with pytest.raises(
-        cli.Failure,
+        Failure,
         match=re.escape(
             "d_loss not finite at step 8; the last checkpoint is from before, see "
             f"{run.path}/nan_report.json. A lower --learning_rate is the usual cure"
@@ -287,7 +288,7 @@ def test_a_signal_saves_after_the_step_and_ends_with_its_status(capsys, number, 
         signal.raise_signal(number)
         assert recorder.steps == []
         with pytest.raises(
-            cli.Failure,
+            Failure,
             match=rf"^stopped by {name} after step 7 of 20, saved; "
             "the same command goes on from here$",
         ) as failure:

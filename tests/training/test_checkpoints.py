@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gans.command_line.errors import Failure
 from gans.training import checkpoints as module
-from gans.training import cli
 from gans.training.checkpoints import Checkpoints, find_fault
 
 DATA = "variables.data-00000-of-00001"
@@ -232,7 +232,7 @@ def test_where_all_are_damaged_it_refuses_and_deletes_nothing(folder, model):
         truncate(path_of(folder, step))
     before = contents(folder)
     with pytest.raises(
-        cli.Failure,
+        Failure,
         match=f"^expected a sound checkpoint in {re.escape(str(folder))}. "
         "Received: 3, all damaged$",
     ) as failure:
@@ -310,7 +310,7 @@ def test_a_full_disk_ends_with_status_4_and_leaves_the_earlier_ones(
     before = contents(folder)
     monkeypatch.setattr(module, "sync", raiser(error))
     with pytest.raises(
-        cli.Failure,
+        Failure,
         match=rf"^no space for a checkpoint of 0 MB in {re.escape(str(folder))}; "
         "the earlier ones are untouched$",
     ) as failure:
@@ -325,7 +325,7 @@ def test_a_full_disk_is_told_the_size_with_that_of_the_optimizer(tmp_path, monke
     model.compile(optimizer=keras.optimizers.Adam())
     model.optimizer.build(model.trainable_variables)
     monkeypatch.setattr(module, "sync", raiser(OSError(errno.ENOSPC, "No space left on device")))
-    with pytest.raises(cli.Failure, match="^no space for a checkpoint of 9 MB in "):
+    with pytest.raises(Failure, match="^no space for a checkpoint of 9 MB in "):
         Checkpoints(tmp_path, model).save(1)
 
 
@@ -347,7 +347,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(folder, model, network, valu
     bias = getattr(model, network).layers[-1].bias
     bias.assign([0.0, value, 0.0])
     with pytest.raises(
-        cli.Failure, match=rf"^{re.escape(bias.path)} is not finite at step 4; not saved$"
+        Failure, match=rf"^{re.escape(bias.path)} is not finite at step 4; not saved$"
     ) as failure:
         Checkpoints(folder, model).save(4)
     assert failure.value.exit_code == 3

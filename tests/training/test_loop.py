@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gans.training import callbacks, checkpoints, cli, loop
+from gans.command_line.errors import Failure
+from gans.training import callbacks, checkpoints, loop
 from gans.training.run_folder import RunFolder
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
@@ -247,7 +248,7 @@ def test_stopped_it_saves_and_ends_alike(
     train, tmp_path, at_step, ends_alike, number, status, step
 ):
     at_step(step, lambda: os.kill(os.getpid(), number))
-    with pytest.raises(cli.Failure, match=f"after step {step} of 8, saved") as stopped:
+    with pytest.raises(Failure, match=f"after step {step} of 8, saved") as stopped:
         train(tmp_path)
     assert stopped.value.exit_code == status
     assert saved(tmp_path)[-1:] == names(step)
@@ -294,7 +295,7 @@ def test_where_every_checkpoint_is_damaged_it_does_not_begin_again(train, tmp_pa
     for step in (3, 6, 8):
         damage(tmp_path, step)
     before = contents(tmp_path)
-    with pytest.raises(cli.Failure, match="Received: 3, all damaged$") as failure:
+    with pytest.raises(Failure, match="Received: 3, all damaged$") as failure:
         train(tmp_path)
     assert failure.value.exit_code == 1
     assert contents(tmp_path) == before
@@ -308,7 +309,7 @@ def test_a_full_disk_ends_with_status_4_and_it_ends_alike(train, tmp_path, monke
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(path)
 
-    with monkeypatch.context() as patch, pytest.raises(cli.Failure) as failure:
+    with monkeypatch.context() as patch, pytest.raises(Failure) as failure:
         patch.setattr(checkpoints, "sync", full)
         train(tmp_path)
     assert failure.value.exit_code == 4
@@ -326,7 +327,7 @@ def test_one_loss_that_is_nan_ends_with_status_3_before_a_checkpoint(train, tmp_
             late = self.optimizer_g.iterations >= 6
             return {**losses, "d_loss": tf.where(late, np.nan, losses["d_loss"])}
 
-    with pytest.raises(cli.Failure, match="^d_loss not finite at step 6;") as failure:
+    with pytest.raises(Failure, match="^d_loss not finite at step 6;") as failure:
         train(tmp_path, tiny(Diverging))
     assert failure.value.exit_code == 3
     report = json.loads((tmp_path / "nan_report.json").read_text())
@@ -340,7 +341,7 @@ def test_a_batch_of_nan_is_caught_at_its_step(train, tmp_path, tiny):
         nan_at_5 = numbers.map(lambda step: tf.where(step == 4, np.nan, 0.0))
         return tf.data.Dataset.zip(tiny.batches(start_step), nan_at_5).map(tf.add)
 
-    with pytest.raises(cli.Failure, match="^d_loss, g_loss not finite at step 5;"):
+    with pytest.raises(Failure, match="^d_loss, g_loss not finite at step 5;"):
         train(tmp_path, make_batches=poisoned)
     assert saved(tmp_path) == names(3)
 
@@ -350,7 +351,7 @@ def test_a_weight_that_is_nan_is_not_saved_though_the_losses_are_finite(
 ):
     model = tiny()
     at_step(6, lambda: model.generator.layers[-1].bias.assign([np.nan] * 3))
-    with pytest.raises(cli.Failure, match="bias is not finite at step 6; not saved$") as failure:
+    with pytest.raises(Failure, match="bias is not finite at step 6; not saved$") as failure:
         train(tmp_path, model)
     assert failure.value.exit_code == 3
     assert saved(tmp_path) == names(3)

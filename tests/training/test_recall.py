@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gans.training import cli, recall, start
-from gans.training.signatures import convert
+from gans.command_line import cli
+from gans.command_line.signatures import convert
+from gans.training import recall, start
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gans.bicyclegan import BicycleGAN
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import UsageError
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import gan_module, generates, open_run, read_settings, translate_takes
 from gans.training.run_folder import RunFolder
@@ -52,7 +53,7 @@ def configure(run, **changes):
 
 
 def refusal(run):
-    with pytest.raises(cli.UsageError) as caught:
+    with pytest.raises(UsageError) as caught:
         open_run(run.path)
     message = str(caught.value)
     assert "\n" not in message
@@ -84,7 +85,7 @@ def test_a_run_from_before_modules_were_recorded_is_found_by_its_class(copied):
         "os",
         "gans",
         "gans.training",  # A folder.
-        "gans.training.cli",
+        "gans.command_line.cli",
         "gans.nothing",
         "gans.bicyclegan.BicycleGAN",
         "gans..bicyclegan",
@@ -116,7 +117,7 @@ def test_settings_are_completed_by_what_the_class_has_for_the_rest(copied, monke
     assert completed == SETTINGS | {"constructor": defaults | CONSTRUCTOR}
     assert completed["constructor"]["image_size"] == 32 != defaults["image_size"]
     configure(copied, model="CycleGAN")
-    with pytest.raises(cli.UsageError) as error:
+    with pytest.raises(UsageError) as error:
         read_settings(copied.path)
     assert str(error.value) == (
         "expected the run of a GAN of gans.bicyclegan. Received: 'CycleGAN'"

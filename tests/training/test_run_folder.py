@@ -13,8 +13,9 @@ from unittest import mock
 
 import pytest
 
-from gans.training import cli
-from gans.training.run_folder import RunFolder, write_atomically
+from gans.command_line.errors import UsageError
+from gans.command_line.files import write_text
+from gans.training.run_folder import RunFolder
 
 SETTINGS = {
     "model": "Tiny",
@@ -51,7 +52,7 @@ def read_only():
 
 @contextlib.contextmanager
 def refused(message):
-    with pytest.raises(cli.UsageError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         yield
 
 
@@ -71,7 +72,7 @@ def test_begin_records_the_settings_and_the_versions(run):
 
 
 def test_begin_makes_the_folders(run):
-    names = {"checkpoints", "logs", "samples", "config.json", "lock"}
+    names = {"checkpoints", "logs", "samples", "config.json", "lock", "lock.pid"}
     assert {entry.name for entry in run.path.iterdir()} == names
 
 
@@ -246,7 +247,7 @@ def test_a_second_process_is_refused_and_told_the_first_ones_id(run):
 def test_being_refused_does_not_take_the_lock_from_the_first(run):
     with run.locked():
         for _ in range(2):
-            with pytest.raises(cli.UsageError), RunFolder(run.path).locked():
+            with pytest.raises(UsageError), RunFolder(run.path).locked():
                 pass
 
 
@@ -254,7 +255,7 @@ def test_the_lock_is_free_after_the_end(run):
     with run.locked():
         pass
     with run.locked():
-        assert (run.path / "lock").read_text() == str(os.getpid())
+        assert (run.path / "lock.pid").read_text() == str(os.getpid())
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(run):
@@ -276,9 +277,9 @@ def test_the_lock_of_a_killed_process_is_taken_over(run):
     finally:
         child.kill()
         child.communicate()
-    assert (run.path / "lock").read_text() == str(child.pid)
+    assert (run.path / "lock.pid").read_text() == str(child.pid)
     with run.locked():
-        assert (run.path / "lock").read_text() == str(os.getpid())
+        assert (run.path / "lock.pid").read_text() == str(os.getpid())
 
 
 # The data.
@@ -328,12 +329,12 @@ def test_a_run_without_metrics_gets_none(run):
 
 def test_a_small_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "config.json"
-    write_atomically(path, "old")
+    write_text(path, "old")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomically(path, "new")
+        write_text(path, "new")
     assert path.read_text() == "old"

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gans.training import cli, loop, start
-from gans.training.flags import Flags
+from gans.command_line import cli
+from gans.command_line.errors import Failure, UsageError
+from gans.command_line.flags import Flags
+from gans.training import loop, start
 from gans.training.run_folder import RunFolder
 
 DESCRIPTION = cli.describe_class("gans.cgan", "CGAN")
@@ -107,7 +109,7 @@ def test_steps_of_a_call_divide_an_epoch(preset, given, steps, taken):
 
 @pytest.mark.parametrize(("given", "steps"), [(3, 10), (20, 10), (4, 6)])
 def test_given_steps_that_do_not_divide_an_epoch_are_refused(given, steps):
-    with pytest.raises(cli.UsageError) as error:
+    with pytest.raises(UsageError) as error:
         start.steps_per_call(1, given, steps)
     assert str(error.value) == (
         f"--steps_per_call expects a divisor of the {steps} steps of an epoch. Received: {given}"
@@ -142,7 +144,7 @@ def test_stopped_between_two_calls_it_ends_alike(
         callback.received = 15 if step == 6 else None
         on_step(callback, step, losses)
 
-    with monkeypatch.context() as patch, pytest.raises(cli.Failure, match="after step 6 of 8"):
+    with monkeypatch.context() as patch, pytest.raises(Failure, match="after step 6 of 8"):
         patch.setattr(loop.StopOnSignal, "on_step", stop_at_6)
         train(tmp_path / "stopped", at_once(tiny(), 2))
     train(tmp_path / "stopped", at_once(tiny(), 2))
@@ -163,7 +165,7 @@ def test_a_run_may_go_on_with_another_number_of_steps_in_a_call(
         callback.received = 15 if step == stop else None
         on_step(callback, step, losses)
 
-    with monkeypatch.context() as patch, pytest.raises(cli.Failure, match=f"after step {stop}"):
+    with monkeypatch.context() as patch, pytest.raises(Failure, match=f"after step {stop}"):
         patch.setattr(loop.StopOnSignal, "on_step", stop_at)
         train(tmp_path / "run", at_once(tiny(), before))
     model = train(tmp_path / "run", at_once(tiny(), after))

@@ -40,7 +40,8 @@ from typing import Any, NoReturn
 import fire
 from fire.decorators import SetParseFns
 
-from gans.training.signatures import (
+from gans.command_line.errors import Failure, UsageError
+from gans.command_line.signatures import (
     EMPTY,
     ClassDescription,
     compose,
@@ -58,18 +59,6 @@ __all__ = ["ClassDescription", "Failure", "UsageError", "compose", "describe_cla
 
 _DEBUG = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
 _DEBUG_HELP = "Show the traceback of an error."
-
-
-class UsageError(Exception):
-    """Bad input found before any work: one line on stderr, exit status 2."""
-
-
-class Failure(Exception):
-    """A failure while working: one line on stderr, exit status `exit_code`."""
-
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def run(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gans.training import cli
+from gans.command_line.errors import Failure
 
 POLL_SECONDS = 0.1
 LAST_LINES = 5  # Of the log of a job that failed.
@@ -53,7 +53,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, description: str = "runs"):
     Ctrl-C or SIGTERM is passed on to the running jobs, once per signal, and waited for: a job that
     saves when it is stopped does so. After a failure the others are stopped in the same way.
 
-    Raises `cli.Failure`, with the job's status, where one fails, after its last lines are on
+    Raises `Failure`, with the job's status, where one fails, after its last lines are on
     stderr; with 130 or 143 where a signal came.
     """
     threads = str(max(1, count_cores() // workers))
@@ -84,7 +84,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, description: str = "runs"):
         raise _failure(*failed)
     if received:
         name = "Ctrl-C" if received[0] == signal.SIGINT else "SIGTERM"
-        raise cli.Failure(
+        raise Failure(
             f"stopped by {name}, {done} of {len(jobs)} done; the same command goes on from here",
             exit_code=128 + received[0],
         )
@@ -126,9 +126,9 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _failure(job: Job, status: int) -> cli.Failure:
+def _failure(job: Job, status: int) -> Failure:
     lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
     for line in lines:
         print(f"    {line}", file=sys.stderr)
     ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    return cli.Failure(f"{job.name} {ended}; its output is in {job.log}", max(status, 1))
+    return Failure(f"{job.name} {ended}; its output is in {job.log}", max(status, 1))

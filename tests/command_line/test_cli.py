@@ -11,7 +11,8 @@ from typing import Literal, Optional
 
 import pytest
 
-from gans.training import cli
+from gans.command_line import cli
+from gans.command_line.errors import Failure, UsageError
 
 
 def run(command, *words):
@@ -443,9 +444,9 @@ def raising(error, debug_flag=False):
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (cli.UsageError("expected a. Received: b"), 2, "error: expected a. Received: b"),
-        (cli.Failure("no space"), 1, "error: no space"),
-        (cli.Failure("NaN", exit_code=3), 3, "error: NaN"),
+        (UsageError("expected a. Received: b"), 2, "error: expected a. Received: b"),
+        (Failure("no space"), 1, "error: no space"),
+        (Failure("NaN", exit_code=3), 3, "error: NaN"),
         (ValueError("two\n\n  lines"), 1, "error: ValueError: two lines"),
         (ValueError(), 1, "error: ValueError"),
         (KeyboardInterrupt(), 130, "interrupted"),
@@ -494,7 +495,7 @@ def test_debug_of_the_command_is_passed_and_used(capsys):
 SCRIPT = """\
 import sys
 from pathlib import Path
-from gans.training import cli
+from gans.command_line import cli
 
 def main(out: str, lines: int = 1) -> None:
     Path(out).write_text("done")
@@ -545,7 +546,7 @@ def test_process_whose_reader_is_gone_ends_quietly(tmp_path, words, unbuffered):
 
 def test_import_is_light():
     code = (
-        "import sys; import gans.training.cli; "
+        "import sys; import gans.command_line.cli; "
         "print(sorted({'tensorflow', 'keras', 'numpy', 'PIL'} & {*sys.modules}))"
     )
     result = subprocess.run(

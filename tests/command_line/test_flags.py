@@ -4,12 +4,12 @@ import os
 
 import pytest
 
-from gans.training import cli
-from gans.training.flags import SetFlags
+from gans.command_line.errors import UsageError
+from gans.command_line.flags import SetFlags
 
 
 def refusal(**flags) -> str:
-    with pytest.raises(cli.UsageError) as error:
+    with pytest.raises(UsageError) as error:
         SetFlags(**flags).check()
     return str(error.value)
 

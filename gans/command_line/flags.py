@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from gans.command_line.errors import UsageError, check_at_least, usage_errors
 from gans.data import datasets
 from gans.data.images import DataError
-from gans.training import cli, command
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,18 +73,16 @@ class Flags:
             "keep_checkpoints",
             "evaluate_every",
         )
-        command.check_at_least(1, **{name: getattr(self, name) for name in names})
+        check_at_least(1, **{name: getattr(self, name) for name in names})
         if self.extractor and not self.evaluate_every:
-            raise cli.UsageError(
+            raise UsageError(
                 f"--extractor={self.extractor} expects --evaluate_every. Received: none"
             )
         if not 0 <= self.seed < 2**24:
             # Each seed has some streams of 32-bit random numbers.
-            raise cli.UsageError(f"--seed expects 0 to 16777215. Received: {self.seed}")
+            raise UsageError(f"--seed expects 0 to 16777215. Received: {self.seed}")
         if self.profile and not 1 <= self.profile[0] <= self.profile[1]:
-            raise cli.UsageError(
-                f"--profile expects first,last from 1 on. Received: {self.profile}"
-            )
+            raise UsageError(f"--profile expects first,last from 1 on. Received: {self.profile}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,14 +124,14 @@ class ImageFlags:
 
     def check(self):
         """Raises `UsageError` for the first value that is out of range or contradicts another."""
-        command.check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
+        check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
         if self.data_dir and self.tfds:
-            raise cli.UsageError(
+            raise UsageError(
                 "expected --data_dir or --tfds. "
                 f"Received: --data_dir={self.data_dir} --tfds={self.tfds}"
             )
         if self.tfds_dir and not self.tfds:
-            raise cli.UsageError("--tfds_dir expects --tfds. Received: no --tfds")
+            raise UsageError("--tfds_dir expects --tfds. Received: no --tfds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,13 +164,13 @@ class DomainFlags:
         """Raises `UsageError` for a flag that the named data has no use for."""
         named = images.data_dir or images.tfds
         if self.data_dir_b and not images.data_dir:
-            raise cli.UsageError("--data_dir_b expects --data_dir. Received: no --data_dir")
+            raise UsageError("--data_dir_b expects --data_dir. Received: no --data_dir")
         if self.tfds_b and not images.tfds:
-            raise cli.UsageError("--tfds_b expects --tfds. Received: no --tfds")
+            raise UsageError("--tfds_b expects --tfds. Received: no --tfds")
         if self.disjoint and (self.data_dir_b or self.tfds_b):
-            raise cli.UsageError("--disjoint expects pairs. Received: two sources")
+            raise UsageError("--disjoint expects pairs. Received: two sources")
         if self.domains and named:
-            raise cli.UsageError(f"--domains is for toy fashion. Received: --domains and {named}")
+            raise UsageError(f"--domains is for toy fashion. Received: --domains and {named}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,45 +232,45 @@ class SetFlags:
 
     def check(self):
         """Raises `UsageError` for the first value that is out of range or contradicts another."""
-        command.check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
-        with command.usage_errors(DataError):
+        check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
+        with usage_errors(DataError):
             datasets.resolve(self.dataset)
         points = self.dataset in datasets.POINT_SETS
         toy = self.dataset == datasets.TOY_FASHION
         is_file = bool(self.data_dir) and self.data_dir.endswith(".npz")
         if self.data_dir and not toy:
-            raise cli.UsageError(
+            raise UsageError(
                 "expected --data_dir or --dataset. "
                 f"Received: --data_dir={self.data_dir} --dataset={self.dataset}"
             )
         if self.tfds_dir and (toy or points):
             named = f"--data_dir={self.data_dir}" if self.data_dir else f"--dataset={self.dataset}"
-            raise cli.UsageError(
+            raise UsageError(
                 f"--tfds_dir expects the --dataset of a prepared data set. Received: {named}"
             )
         if self.tags_csv and (not self.data_dir or is_file):
             received = f"--data_dir={self.data_dir}" if is_file else "no --data_dir"
-            raise cli.UsageError(
+            raise UsageError(
                 f"--tags_csv expects the --data_dir of a folder of images. Received: {received}"
             )
         if self.labels and (not toy or is_file):
             named = self.data_dir or f"--dataset={self.dataset}"
-            raise cli.UsageError(
+            raise UsageError(
                 "--labels expects toy fashion, or a --data_dir with a factors.csv. "
                 f"Received: {named}"
             )
         if self.labels and self.tags_csv:
-            raise cli.UsageError(
+            raise UsageError(
                 "expected --labels or --tags_csv. "
                 f"Received: --labels={','.join(self.labels)} --tags_csv={self.tags_csv}"
             )
         if self.labels and len(set(self.labels)) < len(self.labels):
-            raise cli.UsageError(
+            raise UsageError(
                 f"--labels expects columns each once. Received: {','.join(self.labels)}"
             )
         if points and (self.load_size or self.flip):
             name = "load_size" if self.load_size else "flip"
-            raise cli.UsageError(f"--{name} expects images. Received: --dataset={self.dataset}")
+            raise UsageError(f"--{name} expects images. Received: --dataset={self.dataset}")
 
 
 def absolute(folder: str | None) -> str | None:

@@ -1,16 +1,15 @@
 """What every training script does between its flags and its training loop."""
 
 import ast
-import contextlib
 import importlib.util
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from gans.training import cli
+from gans.command_line.errors import UsageError, usage_errors
 
 # Settings that may differ when a run goes on: the data may move, data.json tells whether it is the
 # same; how many steps one call makes changes no result; a mixture is what its name stands for.
@@ -43,7 +42,7 @@ def load_class(module: str, name: str) -> type:
     Raises `UsageError` for a module that is not a GAN's file: a config.json may come from anywhere.
     """
     if not re.fullmatch(r"gans\.[a-z0-9_]+", module) or not name.isidentifier():
-        raise cli.UsageError(f"expected the name of a GAN. Received: {module}.{name}")
+        raise UsageError(f"expected the name of a GAN. Received: {module}.{name}")
     with usage_errors(ImportError), usage_errors(AttributeError):
         return getattr(importlib.import_module(module), name)
 
@@ -55,22 +54,6 @@ def read_literal(module: str, name: str) -> Any:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
     raise ValueError(f"expected a literal {name} in {module}. Received: none")
-
-
-def check_at_least(minimum: int, **values: int | None):
-    """Raises `UsageError` for the first value below `minimum`; None passes."""
-    for name, value in values.items():
-        if value is not None and value < minimum:
-            raise cli.UsageError(f"--{name} expects at least {minimum}. Received: {value}")
-
-
-@contextlib.contextmanager
-def usage_errors(kind: type[Exception] = ValueError) -> Iterator[None]:
-    """Makes errors of this kind one line with exit status 2: they are about what the user gave."""
-    try:
-        yield
-    except kind as error:
-        raise cli.UsageError(str(error)) from error
 
 
 def show(settings: Mapping[str, Any]):

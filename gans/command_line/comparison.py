@@ -9,9 +9,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gans.training import cli
-from gans.training.jobs import Job
-from gans.training.run_folder import write_atomically
+from gans.command_line.errors import UsageError
+from gans.command_line.files import write_text
+from gans.command_line.jobs import Job
 
 SETTINGS = "compare.json"  # In the folder of the comparison.
 RECORD = "comparison.json"  # In the folder of a run.
@@ -43,7 +43,7 @@ class Run:
 
     def keep(self, record: dict):
         """Writes what was measured, which tells that it is."""
-        write_atomically(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
+        write_text(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
 
     def record(self) -> dict:
         """What was measured."""
@@ -54,9 +54,9 @@ def begin(folder: Path, settings: dict):
     """Makes the folder of a comparison and records its settings."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+        write_text(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
     except OSError as error:
-        raise cli.UsageError(
+        raise UsageError(
             f"--out expects a folder that can be written. Received: {folder} ({error.strerror})"
         ) from None
 
@@ -64,12 +64,12 @@ def begin(folder: Path, settings: dict):
 def check(folder: Path, settings: dict):
     """Refuses a folder with other files, or with runs of other settings."""
     if folder.exists() and not folder.is_dir():
-        raise cli.UsageError(f"--out expects a folder. Received: the file {folder}")
+        raise UsageError(f"--out expects a folder. Received: the file {folder}")
     try:
         begun = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         if folder.exists() and any(folder.iterdir()):
-            raise cli.UsageError(
+            raise UsageError(
                 f"--out expects a new folder or that of a comparison. Received: {folder}, which "
                 "holds other files"
             ) from None
@@ -82,7 +82,7 @@ def check(folder: Path, settings: dict):
     ]
     if differing:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise cli.UsageError(
+        raise UsageError(
             f"{folder} holds a comparison with other settings: {', '.join(differing[:3])}{more}; "
             "give the same ones, or another --out"
         )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gans.training import cli
-from gans.training.output import check_folder
+from gans.command_line.errors import UsageError
+from gans.command_line.files import check_folder
 
 
 def test_a_folder_that_is_there_or_can_be_made_is_taken(tmp_path):
@@ -21,6 +21,6 @@ def test_a_file_and_what_is_below_one_are_refused(tmp_path):
         (file / "a" / "b", f"the file {file}, in which {file / 'a' / 'b'} cannot be"),
         (link, f"the file {link}"),
     ):
-        with pytest.raises(cli.UsageError) as error:
+        with pytest.raises(UsageError) as error:
             check_folder("out", path)
         assert str(error.value) == f"--out expects a folder. Received: {received}"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gans.training import cli, jobs
+from gans.command_line import jobs
+from gans.command_line.errors import Failure
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,7 +84,7 @@ def test_a_failure_stops_the_others_and_says_where_to_look(job, tmp_path, capsys
         "print(*range(9), sep=chr(10)); sys.exit(3)"
     )
     work = [job("long", stoppable), job("bad", failing), job("never", "open('never', 'w')")]
-    with pytest.raises(cli.Failure) as failure:
+    with pytest.raises(Failure) as failure:
         jobs.run_jobs(work, workers=2)
     log = tmp_path / "bad.log"
     assert str(failure.value) == f"bad ended with status 3; its output is in {log}"
@@ -94,7 +95,7 @@ def test_a_failure_stops_the_others_and_says_where_to_look(job, tmp_path, capsys
 
 
 def test_a_job_that_was_killed_is_a_failure(job):
-    with pytest.raises(cli.Failure, match="a was killed by signal 9; its output") as failure:
+    with pytest.raises(Failure, match="a was killed by signal 9; its output") as failure:
         jobs.run_jobs([job("a", "os.kill(os.getpid(), 9)")], workers=1)
     assert failure.value.exit_code == 1
 
@@ -116,7 +117,7 @@ def test_a_signal_is_passed_on_once_and_waited_for(tmp_path, number, name):
         "time.sleep(20)\n"
     )
     parent = (
-        "import sys\nfrom pathlib import Path\nfrom gans.training import cli, jobs\n"
+        "import sys\nfrom pathlib import Path\nfrom gans.command_line import cli, jobs\n"
         f"names = {['a', 'b', 'c']}\n"
         f"work = [jobs.Job(n, (sys.executable, '-S', '-c', {child!r}), Path(n)) for n in names]\n"
         "done = jobs.Job('done', (sys.executable, '-S', '-c', ''), Path('done'))\n"
@@ -152,7 +153,7 @@ def test_the_signals_mean_what_they_did_before(job):
 
 def test_the_cores_are_those_that_the_process_may_use():
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-    code += "from gans.training.jobs import count_cores; print(json.dumps(count_cores()))"
+    code += "from gans.command_line.jobs import count_cores; print(json.dumps(count_cores()))"
     result = subprocess.run(
         [sys.executable, "-c", f"import json; {code}"], cwd=ROOT, capture_output=True, check=True
     )

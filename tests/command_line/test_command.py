@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from gans.training import cli, command
+from gans.command_line import command
+from gans.command_line.errors import UsageError, check_at_least, usage_errors
 
 
 @pytest.fixture
@@ -42,22 +43,22 @@ def test_a_value_that_is_computed_is_an_error(module):
 
 
 def test_numbers_from_the_minimum_on_and_none_pass():
-    command.check_at_least(1, epochs=1, batch_size=2, load_size=None)
+    check_at_least(1, epochs=1, batch_size=2, load_size=None)
 
 
 def test_the_first_number_below_the_minimum_is_named():
-    with pytest.raises(cli.UsageError, match=r"^--epochs expects at least 1. Received: -1$"):
-        command.check_at_least(1, batch_size=1, epochs=-1, log_every=0)
+    with pytest.raises(UsageError, match=r"^--epochs expects at least 1. Received: -1$"):
+        check_at_least(1, batch_size=1, epochs=-1, log_every=0)
 
 
 def test_errors_about_what_the_user_gave_are_usage_errors():
-    with pytest.raises(cli.UsageError, match="^too small$") as error, command.usage_errors():
+    with pytest.raises(UsageError, match="^too small$") as error, usage_errors():
         raise ValueError("too small")
     assert isinstance(error.value.__cause__, ValueError)
 
 
 def test_other_errors_stay_what_they_are():
-    with pytest.raises(ValueError, match="^mine$"), command.usage_errors(OSError):
+    with pytest.raises(ValueError, match="^mine$"), usage_errors(OSError):
         raise ValueError("mine")
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from gans.training import cli, signatures
+from gans.command_line import cli, signatures
 
 SOURCE = '''\
 """A GAN whose module must not be imported."""
