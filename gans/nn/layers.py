@@ -9,13 +9,9 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
+from gans.nn.convolution import add_bias, average_shifts, convolve, convolve_transpose
 from gans.nn.initializers import normal
 
-# A kernel of this many weights, at this many positions of the smaller map or fewer, is multiplied
-# as a matrix: oneDNN's convolution reorders the whole kernel at each call
-# (benchmarks/translation_step.py).
-MATMUL_KERNEL = 2**20
-MATMUL_POSITIONS = 256
 # From this many values per image on, oneDNN's fused batch normalisation, image by image, beats
 # moments.
 FUSED_NORM_SIZE = 2**16
@@ -87,6 +83,16 @@ class Conv2D(keras.layers.Layer):
         outputs = convolve(inputs, kernel, strides, self.padding)
         return add_bias(outputs, self.bias, self.normalized)
 
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = input_shape
+        sides = [
+            side and (side + 2 * self.padding - self.kernel_size) // self.strides + 1
+            for side in sides
+        ]
+        if self.average_pool:
+            sides = [side and side // 2 for side in sides]
+        return (batch, *sides, self.filters)
+
     def get_config(self):
         return super().get_config() | {
             "filters": self.filters,
@@ -146,6 +152,10 @@ class Conv2DTranspose(keras.layers.Layer):
     def call(self, inputs):
         outputs = convolve_transpose(inputs, tf.convert_to_tensor(self.kernel))
         return add_bias(outputs, self.bias, self.normalized)
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = input_shape
+        return (batch, *(side and 2 * side for side in sides), self.filters)
 
     def get_config(self):
         return super().get_config() | {
@@ -220,6 +230,10 @@ class HalveImage(keras.layers.Layer):
 
         return pool(inputs) / pool(tf.ones_like(inputs[:1, :, :, :1]))
 
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        return (batch, *(side and -(-side // 2) for side in sides), channels)
+
 
 @keras.saving.register_keras_serializable("gans")
 class ReflectionPadding(keras.layers.Layer):
@@ -231,6 +245,10 @@ class ReflectionPadding(keras.layers.Layer):
 
     def call(self, inputs):
         return tf.pad(inputs, [[0, 0], *[[self.size, self.size]] * 2, [0, 0]], mode="REFLECT")
+
+    def compute_output_shape(self, input_shape):
+        batch, *sides, channels = input_shape
+        return (batch, *(side and side + 2 * self.size for side in sides), channels)
 
     def get_config(self):
         return super().get_config() | {"size": self.size}
@@ -264,15 +282,9 @@ class Dropout(keras.layers.Dropout):
         self.seed_generator.state.assign(tf.cast(seed, self.seed_generator.state.dtype))
 
 
-def reseed(network: keras.Model, seed: int, step) -> int:
-    """Makes every dropout mask of `network` a function of (seed, layer, step).
-
-    Returns the number of its dropout layers, each with a seed of its own from `seed` on.
-    """
-    dropouts = [layer for layer in network.layers if isinstance(layer, Dropout)]
-    for index, layer in enumerate(dropouts):
-        layer.reseed(tf.stack([seed + index, tf.cast(step, tf.int32)]))
-    return len(dropouts)
+def all_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a network in their order, also those inside nested models and wrappers."""
+    return list(network._flatten_layers(include_self=False, recursive=True))
 
 
 @keras.saving.register_keras_serializable("gans")
@@ -324,7 +336,7 @@ def keeping_statistics(*networks: keras.Model) -> Iterator[None]:
     layers = [
         layer
         for network in networks
-        for layer in network.layers
+        for layer in all_layers(network)
         if isinstance(layer, BatchNormalization)
     ]
     momenta = [layer.momentum for layer in layers]
@@ -355,95 +367,3 @@ def normalization(
     if norm == "none":
         return keras.layers.Identity()
     raise ValueError(f'`norm` must be "instance", "batch", "layer" or "none". Received: {norm!r}')
-
-
-def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int, padding: int) -> tf.Tensor:
-    """`tf.nn.conv2d` with symmetric padding; a product of matrices where that is faster."""
-    size, filters = kernel.shape[0], kernel.shape[3]
-    sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    height, width = inputs.shape[1:3]
-    if height is None or width is None or height % strides or width % strides:
-        return tf.nn.conv2d(tf.pad(inputs, sides), kernel, strides, "VALID")
-    positions = (height // 2) * (width // 2)
-    if (size, strides, padding) == (4, 2, 1) and multiplies_matrices(positions, kernel):
-        rows = tf.reshape(gather_patches(inputs), [-1, kernel.shape.num_elements() // filters])
-        outputs = tf.matmul(rows, tf.reshape(kernel, [-1, filters]))
-        return tf.reshape(outputs, [-1, height // 2, width // 2, filters])
-    # oneDNN has the gradients of "SAME" and "VALID", not those of explicit paddings.
-    if 2 * padding == size - strides:
-        return tf.nn.conv2d(inputs, kernel, strides, "SAME")
-    return tf.nn.conv2d(tf.pad(inputs, sides), kernel, strides, "VALID")
-
-
-def convolve_transpose(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`tf.nn.conv2d_transpose` with stride 2 that doubles the size, likewise."""
-    height, width, channels = inputs.shape[1:]
-    size, _, filters, _ = kernel.shape
-    if size % 2:
-        # "SAME" cuts the last row off, not the first: mirrored it does. Cutting the result of
-        # "VALID" takes 1.3 times as long.
-        shape = tf.shape(inputs)
-        doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]
-        mirrored = tf.reverse(inputs, [1, 2]), tf.reverse(kernel, [0, 1])
-        return tf.reverse(tf.nn.conv2d_transpose(*mirrored, doubled, 2, "SAME"), [1, 2])
-    if height is None or width is None or not multiplies_matrices(height * width, kernel):
-        shape = tf.shape(inputs)
-        doubled = [shape[0], 2 * shape[1], 2 * shape[2], filters]
-        return tf.nn.conv2d_transpose(inputs, kernel, doubled, 2, "SAME")
-    rows = tf.reshape(inputs, [-1, channels])
-    patches = tf.matmul(rows, tf.reshape(kernel, [-1, channels]), transpose_b=True)
-    return add_patches(tf.reshape(patches, [-1, height, width, 16 * filters]))
-
-
-def multiplies_matrices(positions: int, kernel: tf.Tensor) -> bool:
-    """Whether the kernel is large against the map of the shorter side."""
-    return positions <= MATMUL_POSITIONS and kernel.shape.num_elements() >= MATMUL_KERNEL
-
-
-@tf.custom_gradient
-def gather_patches(inputs):
-    """The 4x4 patch at every second pixel: `(n, 2 h, 2 w, c)` to `(n, h, w, 16 c)`."""
-    padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    patches = tf.image.extract_patches(
-        padded, [1, 4, 4, 1], [1, 2, 2, 1], [1, 1, 1, 1], padding="VALID"
-    )
-    return patches, add_patches
-
-
-@tf.custom_gradient
-def add_patches(patches):
-    """The sum of overlapping 4x4 patches, the transpose of `gather_patches`.
-
-    Output row 2 i + k - 1 gets row k = 2 p + q of patch i: a patch is 2x2 blocks (p) of 2x2 pixels
-    (q), and block p of patch i lies on block i + p.
-    """
-    _, height, width, size = patches.shape
-    blocks = tf.reshape(patches, [-1, height, width, 2, 2, 2, size // 8])
-    shifted = []
-    for p in range(2):
-        for r in range(2):
-            block = tf.reshape(blocks[:, :, :, p, :, r], [-1, height, width, size // 4])
-            shifted.append(tf.pad(block, [[0, 0], [p, 1 - p], [r, 1 - r], [0, 0]]))
-    return tf.nn.depth_to_space(tf.add_n(shifted), 2)[:, 1:-1, 1:-1], gather_patches
-
-
-def average_shifts(kernel: tf.Tensor) -> tf.Tensor:
-    """The kernel `(k + 1, k + 1, ...)` of "convolve by `kernel`, then average over 2x2 squares"."""
-    shifts = [
-        tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]]) for p in (0, 1) for q in (0, 1)
-    ]
-    return tf.add_n(shifts) / 4
-
-
-def add_bias(outputs: tf.Tensor, bias: keras.Variable | None, normalized: bool) -> tf.Tensor:
-    """Adds the bias, if there is one and no normalisation takes it out again."""
-    if bias is None:
-        return outputs
-    add = add_cancelled_bias if normalized else tf.nn.bias_add
-    return add(outputs, tf.convert_to_tensor(bias))
-
-
-@tf.custom_gradient
-def add_cancelled_bias(outputs, bias):
-    """A bias that the following normalisation subtracts again: no effect, gradient exactly zero."""
-    return tf.identity(outputs), lambda upstream: (upstream, tf.zeros_like(bias))

@@ -205,3 +205,23 @@ def decaying_rate(
             f"Received: {decay_epochs}"
         )
     return LinearDecay(learning_rate, epochs - decay_epochs, decay_epochs, steps_per_epoch, every)
+
+
+def adam(
+    network: keras.Model, learning_rate, beta_1: float, beta_2: float = 0.999, l2: float = 0.0
+):
+    """`Adam`, built for a network.
+
+    Args:
+        learning_rate: a float, or what `decaying_rate` returns.
+        beta_1, beta_2, l2: as in `Adam`.
+    """
+    return built(Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, l2=l2), network)
+
+
+def built(
+    optimizer: keras.optimizers.Optimizer, network: keras.Model
+) -> keras.optimizers.Optimizer:
+    """The optimizer, with its variables for a network: a checkpoint can be read before a step."""
+    optimizer.build(network.trainable_variables)
+    return optimizer

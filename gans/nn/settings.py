@@ -1,24 +1,194 @@
-"""Checks of a GAN's constructor arguments: one line with what was expected and received."""
+"""What can be chosen of a GAN: each field once, with its type, default, limits and meaning.
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, get_args, get_origin
+A GAN file has a frozen dataclass `Settings` that derives from one of the classes here. The
+constructor, the presets, the command line with its help, and config.json all read its fields. This
+module, like the class, needs no TensorFlow: a command line is checked before that is imported.
+"""
+
+import dataclasses
+import numbers
+import types
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+SEEDS = 2**24  # Each seed has streams of 32-bit numbers of its own; see `gans.nn.random`.
 
 
-def check_choices(function: Callable, settings: Mapping[str, Any]):
-    """Raises `ValueError` for the first value that its `Literal` annotation does not list."""
-    for name, parameter in inspect.signature(function).parameters.items():
-        choices = get_args(parameter.annotation)
-        if get_origin(parameter.annotation) is Literal and settings[name] not in choices:
-            raise ValueError(f"`{name}` must be one of {choices}. Received: {settings[name]!r}")
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field of a `Settings` class.
+
+    Args:
+        default: Its default.
+        meaning: What `--help` says about it.
+        least, above, below: Limits of a number; None as a value passes.
+    """
+    limits = {"least": least, "above": above, "below": below}
+    return dataclasses.field(default=default, metadata={"meaning": meaning, **limits})
 
 
-def check_range(
-    settings: Mapping[str, Any], names: Iterable[str], minimum: float, below: float | None = None
-):
-    """Raises `ValueError` for the first value under `minimum`, or not under `below`."""
-    for name in names:
-        value = settings[name]
-        if value < minimum or (below is not None and value >= below):
-            limit = f"at least {minimum}" if below is None else f"in [{minimum}, {below})"
-            raise ValueError(f"`{name}` must be {limit}. Received: {value}")
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a GAN, checked: types, choices and limits, then `check`.
+
+    A class that derives from this may give a field another default, `latent_dim: int = 2`; meaning
+    and limits stay.
+
+    Raises `ValueError`, which names the field, what is admitted and the received value.
+    """
+
+    seed: int = setting(0, "Seed of every random draw.", least=0, below=SEEDS)
+
+    def __post_init__(self):
+        hints = get_type_hints(type(self))
+        for name, facts in described(type(self)).items():
+            value = getattr(self, name)
+            members = _members(hints[name])
+            if not any(_admits(kind, value) for kind in members):
+                expected = " or ".join(map(_describe, members))
+                raise ValueError(f"`{name}` must be {expected}. Received: {value!r}")
+            if value is None or isinstance(value, str | bool):
+                continue
+            least, above, below = (facts[limit] for limit in ("least", "above", "below"))
+            if least is not None and value < least:
+                raise ValueError(f"`{name}` must be at least {least}. Received: {value}")
+            if above is not None and value <= above:
+                raise ValueError(f"`{name}` must be above {above}. Received: {value}")
+            if below is not None and value >= below:
+                raise ValueError(f"`{name}` must be below {below}. Received: {value}")
+        self.check()
+
+    def check(self):
+        """Raises `ValueError` for a combination that no network can be built from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamSettings(Settings):
+    """Of GANs that are trained by Adam."""
+
+    learning_rate: float = setting(2e-4, "Learning rate of Adam.", least=0)
+    beta_1: float = setting(0.5, "Decay of Adam's first moment.", least=0, below=1)
+    decay_epochs: int = setting(
+        0, "Last epochs of the run, over which the learning rate falls linearly; 0: none.", least=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSettings(Settings):
+    """Of all GANs that start from noise."""
+
+    data: Literal["images", "points"] = setting("images", "Images, or points in the plane.")
+    point_scale: float = setting(
+        1.0,
+        "Divisor of points on their way to the networks, which should see numbers of about 1; "
+        "samples are given in the units of the data.",
+        least=1e-6,
+    )
+    image_size: int = setting(
+        64, "Side of the images in pixels; with convolutions 4 to 7 times a power of two.", least=1
+    )
+    image_channels: int = setting(3, "3, or 1 for grey.", least=1)
+    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
+    latent: Literal["normal", "uniform"] = setting(
+        "normal", "Distribution of z: standard normal, or uniform in [-1, 1]."
+    )
+    generator_filters: int = setting(
+        64,
+        "With convolutions, channels of the generator's last hidden map, doubled on each smaller "
+        "one; else the width of its layers.",
+        least=1,
+    )
+    upsample: Literal["transpose", "resize"] = setting(
+        "transpose",
+        "How a convolutional generator doubles its maps: by transposed convolutions, or bilinear "
+        "resizing and a convolution, which leaves no checkerboard.",
+    )
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: an image, or a point."""
+        if self.data == "points":
+            return (2,)
+        return (self.image_size, self.image_size, self.image_channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationSettings(AdamSettings):
+    """Of all GANs that translate images."""
+
+    image_size: int = setting(256, "Side of the images in pixels.", least=1)
+    image_channels: int = setting(
+        3, "Channels of A, such as the sketch: 3, 1 for grey, or those of .npy files.", least=1
+    )
+    photo_channels: int = setting(3, "Channels of B, such as the photo.", least=1)
+    generator_filters: int = setting(
+        64, "Channels of the generator's first layer; up to 8 times as many further in.", least=1
+    )
+    discriminator_filters: int = setting(
+        64,
+        "Channels of the discriminator's first layer; up to 8 times as many further in.",
+        least=1,
+    )
+    upsample: Literal["transpose", "resize"] = setting(
+        "transpose",
+        "How the generator doubles its maps: by transposed convolutions, or by bilinear resizing "
+        "and a convolution, which leaves no checkerboard.",
+    )
+
+
+def described(settings: type[Settings]) -> dict[str, dict[str, Any]]:
+    """By name, the meaning and the limits of every field of a `Settings` class.
+
+    Raises `TypeError` for a field that neither the class nor one that it derives from describes.
+    """
+    found = {}
+    for class_ in settings.__mro__:
+        for field in dataclasses.fields(class_) if dataclasses.is_dataclass(class_) else ():
+            if field.metadata:
+                found.setdefault(field.name, dict(field.metadata))
+    names = [field.name for field in dataclasses.fields(settings)]
+    if missing := [name for name in names if name not in found]:
+        raise TypeError(f"expected `setting(...)` for every field. Received: {missing[0]} without")
+    return {name: found[name] for name in names}
+
+
+def doublings(image_size: int) -> int:
+    """How often DCGAN's smallest map, of 4 to 7 pixels, is doubled: 4 for 64 and 96, 2 for 28.
+
+    Raises `ValueError` for a side that is not 4, 5, 6 or 7 times a power of two, from 8 on.
+    """
+    for count in range(1, 10):
+        side, rest = divmod(image_size, 2**count)
+        if rest == 0 and 4 <= side <= 7:
+            return count
+    raise ValueError(
+        "`image_size` must be 4, 5, 6 or 7 times a power of two, from 8 to 3584. "
+        f"Received: {image_size}"
+    )
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _admits(kind: Any, value: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple | list)
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, {int: numbers.Integral, float: numbers.Real}.get(kind, kind))
+
+
+def _describe(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    names = {int: "an int", float: "a number", bool: "True or False", str: "a string"}
+    return names.get(kind, "None" if kind is types.NoneType else str(kind))

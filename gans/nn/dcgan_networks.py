@@ -14,23 +14,9 @@ from keras import layers
 from gans.nn import initializers
 from gans.nn.layers import Conv2D, Dropout, TileLatent, normalization
 from gans.nn.networks import double
+from gans.nn.settings import doublings
 
 Norm = Literal["batch", "layer", "none"]
-
-
-def doublings(image_size: int) -> int:
-    """How often the smallest map, of 4 to 7 pixels, is doubled: 4 for 64 and 96, 2 for 28.
-
-    Raises `ValueError` for a side that is not 4, 5, 6 or 7 times a power of two, from 8 on.
-    """
-    for count in range(1, 10):
-        side, rest = divmod(image_size, 2**count)
-        if rest == 0 and 4 <= side <= 7:
-            return count
-    raise ValueError(
-        "`image_size` must be 4, 5, 6 or 7 times a power of two, from 8 to 3584. "
-        f"Received: {image_size}"
-    )
 
 
 def activate(x, activation: Literal["relu", "leaky_relu"], slope: float = 0.2):
@@ -40,7 +26,7 @@ def activate(x, activation: Literal["relu", "leaky_relu"], slope: float = 0.2):
     return layers.LeakyReLU(negative_slope=slope)(x)
 
 
-def dcgan_generator(
+def generator(
     z,
     *,
     image_size: int,
@@ -102,7 +88,7 @@ def dcgan_generator(
     return layers.Activation("tanh", dtype="float32", name="image")(x)
 
 
-def dcgan_features(
+def features(
     image,
     *,
     filters: int = 64,
@@ -119,7 +105,7 @@ def dcgan_features(
         image: `(batch, size, size, channels)`.
         filters: channels of the first layer; twice as many on each smaller map.
         label: optional `(batch, k)`, as constant planes beside the image and every map.
-        kernel_size, init_stddev: as in `dcgan_generator`.
+        kernel_size, init_stddev: as in `generator`.
         norm: of every layer but the first, which sees the statistics of the pictures as they are.
         activation, slope: of every layer.
 

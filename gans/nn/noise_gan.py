@@ -1,74 +1,41 @@
-"""What all GANs that begin with noise do outside of training: fixed latents, samples, judgements,
+"""What all GANs that start from noise do outside of training: fixed latents, samples, judgements,
 sample grids, warnings. No loss and no step is here.
 """
 
 import math
-from typing import Literal
 
 import keras
 import numpy as np
 import scipy.special
 import tensorflow as tf
 
-from gans.nn.batching import in_chunks
-from gans.nn.layers import reseed
-
-Latent = Literal["normal", "uniform"]
+from gans.nn.model import GANModel
+from gans.nn.random import draw
 
 GRID = 8  # Rows and columns of a sample grid.
 ROWS = 16  # Rows at most of a grid with a label each.
 POINTS = 2500  # Samples of a picture of points, PacGAN's number.
-# A seed has this many streams of random draws: the GAN's own, then those of dropout.
-STREAMS = 64
-DROPOUT_STREAM = 16
 
 
-def seed_of(seed: int, stream: int, step) -> tf.Tensor:
-    """The seed of a stateless draw: int32 `(2,)`, another one for each seed, stream and step.
-
-    Args:
-        seed: of the run, below 2^24.
-        stream: 0 to 15, one for each kind of draw of a step.
-        step: an int or a scalar tensor.
-    """
-    return tf.stack([tf.constant(STREAMS * seed + stream), tf.cast(step, tf.int32)])
-
-
-def draw(latent: Latent, shape, seed) -> tf.Tensor:
-    """Noise, float32: standard normal, or uniform in [-1, 1)."""
-    if latent == "normal":
-        return tf.random.stateless_normal(shape, seed)
-    return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
-
-
-def reseed_dropout(network: keras.Model, seed: int, step, first: int = 0) -> int:
-    """Makes the dropout masks of a network, called up to four times in a step, a function of (seed,
-    step).
-
-    Args:
-        first: number of the first stream: how many the networks before have taken.
-
-    Returns how many streams are taken now.
-    """
-    # Each call moves the state on by one.
-    stream = STREAMS * seed + DROPOUT_STREAM + first
-    return first + reseed(network, stream, 4 * tf.cast(step, tf.int32))
-
-
-class NoiseGAN(keras.Model):
+class NoiseGAN(GANModel):
     """Samples from noise, and of labels where the GAN takes some.
 
-    A GAN that derives from this has attributes `data`, `image_size`, `latent_dim`, `latent`,
-    `label_dim` (0: no labels), `seed`, `generator`, and `discriminator` or `critic`, and may have
-    `packing`, `point_scale` and `label_smoothing`.
+    A GAN that derives from this has `generator`, and `discriminator` or `critic`. Its settings are
+    `NoiseSettings`; they may have `label_dim`, `packing` and `label_smoothing`.
     """
 
-    packing = 1
-    point_scale = 1.0
-    label_smoothing = 0.0
+    @property
+    def label_dim(self) -> int:
+        """Length of a label; 0 of a GAN that takes none."""
+        return getattr(self.settings, "label_dim", 0)
 
     @property
-    def judge_network(self) -> keras.Model:
+    def packing(self) -> int:
+        """Samples that the discriminator judges together."""
+        return getattr(self.settings, "packing", 1)
+
+    @property
+    def discriminating_network(self) -> keras.Model:
         """The discriminator, or the critic."""
         return self.discriminator if hasattr(self, "discriminator") else self.critic
 
@@ -78,7 +45,9 @@ class NoiseGAN(keras.Model):
         The first n of more are the n of fewer.
         """
         # Steps count from 0 on.
-        return draw(self.latent, (count, self.latent_dim), tf.constant([seed, -1])).numpy()
+        return draw(
+            self.settings.latent, (count, self.settings.latent_dim), tf.constant([seed, -1])
+        ).numpy()
 
     def generate(self, z, labels=None) -> np.ndarray:
         """Samples of noise `(n, latent_dim)`, and of labels `(n, label_dim)` where there are some.
@@ -88,36 +57,36 @@ class NoiseGAN(keras.Model):
         Batch normalisation takes its moving statistics: a sample does not depend on its company.
         """
         values = (z,) if labels is None else (z, labels)
-        samples = self._in_chunks(
+        samples = self.in_chunks(
             lambda *chunk: self.generator(chunk if len(chunk) > 1 else chunk[0], training=False),
             *values,
         )
-        return samples * np.float32(self.point_scale) if self.data == "points" else samples
+        return (
+            samples * np.float32(self.settings.point_scale)
+            if self.settings.data == "points"
+            else samples
+        )
 
-    def judge(self, samples, labels=None) -> np.ndarray:
+    def score(self, samples, labels=None) -> np.ndarray:
         """The discriminator's logits, or the critic's values, `(n,)`, of what `generate` gives.
 
         With packing, of packs that hold a sample several times.
         """
 
-        def judge(*chunk):
+        def values(*chunk):
             chunk = [tf.repeat(value, self.packing, axis=0) for value in chunk]
             chunk = chunk if len(chunk) > 1 else chunk[0]
-            return self.judge_network(chunk, training=False)[:, 0]
+            return self.discriminating_network(chunk, training=False)[:, 0]
 
-        if self.data == "points":
-            samples = np.asarray(samples, np.float32) / np.float32(self.point_scale)
-        return self._in_chunks(judge, *((samples,) if labels is None else (samples, labels)))
-
-    def _in_chunks(self, function, *values) -> np.ndarray:
-        size = self.image_size if self.data == "images" else 8
-        return in_chunks(function, *values, image_size=size)
+        if self.settings.data == "points":
+            samples = np.asarray(samples, np.float32) / np.float32(self.settings.point_scale)
+        return self.in_chunks(values, *((samples,) if labels is None else (samples, labels)))
 
     def preview(self, batch: tuple[np.ndarray, ...] | np.ndarray) -> list:
         """Rows of a sample grid at fixed latents; of points as `preview_points`, of the raster that
         `batch` is.
         """
-        if self.data == "points":
+        if self.settings.data == "points":
             return self.preview_points(batch)
         images = self.generate(self.draw_latents(GRID * GRID))
         return [list(row) for row in np.split(images, GRID)]
@@ -128,11 +97,11 @@ class NoiseGAN(keras.Model):
         """
         z = self.draw_latents(POINTS)
         if not self.label_dim:
-            return [self.generate(z), self.judge(raster)]
+            return [self.generate(z), self.score(raster)]
         classes = np.eye(self.label_dim, dtype=np.float32)
-        judged = [self.judge(raster, np.repeat(row[None], len(raster), 0)) for row in classes]
+        scores = [self.score(raster, np.repeat(row[None], len(raster), 0)) for row in classes]
         labels = np.resize(classes, (len(z), self.label_dim))
-        return [self.generate(z, labels), np.max(judged, axis=0)]
+        return [self.generate(z, labels), np.max(scores, axis=0)]
 
     def diagnose(self, losses: dict[str, float], rows: list) -> list[str]:
         """Sentences about what all GANs are prone to: a discriminator that has won, samples that
@@ -146,15 +115,15 @@ class NoiseGAN(keras.Model):
         if self.optimizer_generator.iterations < 500:
             return warnings  # Nothing is learned yet.
         d_loss = losses.get("d_loss", math.inf)
-        # Asked for a probability other than 0 or 1, it does not get below the entropy of that.
-        asked = (self.label_smoothing, 1.0 - self.label_smoothing)
-        if d_loss - np.sum(scipy.special.entr(asked)) < 0.02:
+        # With smoothed targets the loss does not fall below their entropy.
+        smoothing = getattr(self.settings, "label_smoothing", 0.0)
+        if d_loss - np.sum(scipy.special.entr((smoothing, 1.0 - smoothing))) < 0.02:
             warnings.append(
                 f"the discriminator's loss is {d_loss:.4f}: it tells real from fake at once, and "
                 "its gradient leads the generator nowhere. If that lasts, make the discriminator "
                 "narrower, lower learning_rate, or train WGAN-GP"
             )
-        if self.data == "points":
+        if self.settings.data == "points":
             # Labels are in turn.
             labels = self.label_dim or 1
             rows = [rows[0][label::labels] for label in range(labels)]
