@@ -41,12 +41,11 @@ import fire
 from fire.decorators import SetParseFns
 
 from gans.command_line.errors import Failure, UsageError
+from gans.command_line.gan_files import GanFile
 from gans.command_line.signatures import (
     EMPTY,
-    ClassDescription,
     compose,
     convert,
-    describe_class,
     expected,
     literal_choices,
     parameters_of,
@@ -55,7 +54,7 @@ from gans.command_line.signatures import (
     type_name,
 )
 
-__all__ = ["ClassDescription", "Failure", "UsageError", "compose", "describe_class", "run"]
+__all__ = ["compose", "run"]
 
 _DEBUG = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
 _DEBUG_HELP = "Show the traceback of an error."
@@ -243,23 +242,19 @@ def _show(value: Any) -> str:
     return str(value) if isinstance(value, str | Path) and value != "" else repr(value)
 
 
-def _default(parameter: inspect.Parameter, extra: ClassDescription | None) -> str:
-    if parameter.default is not None or extra is None:
+def _default(parameter: inspect.Parameter, gan_file: GanFile | None) -> str:
+    """What the help says of the default; of a setting of a GAN also those of its presets."""
+    if not gan_file:
         required = parameter.default is EMPTY
         return "Required." if required else f"Default: {_show(parameter.default)}."
     name = parameter.name
+    default = _show(getattr(gan_file.settings, name))
     values = [
         f"{preset}: {_show(arguments[name])}"
-        for preset, arguments in (extra.presets or {}).items()
+        for preset, arguments in gan_file.presets.items()
         if name in arguments
     ]
-    defaults = [
-        _show(p.default) for p in extra.parameters if p.name == name and p.default is not EMPTY
-    ]
-    if values:
-        values += [f"constructor: {default}" for default in defaults]
-        return f"Default: from the preset ({'; '.join(values)})."
-    return f"Default: {defaults[0] if defaults else 'none'}."
+    return f"Default: {', '.join([default, *values])}."
 
 
 def _wrap(text: str, indent: int = 0, hanging: int = 0) -> str:
@@ -287,23 +282,23 @@ def _commands_help(commands: Mapping[str | None, Callable], prog: str) -> str:
 def _help(function: Callable, prog: str) -> str:
     parameters = parameters_of(function)
     parameters.setdefault("debug", _DEBUG)
-    extra: ClassDescription | None = getattr(function, "described_class", None)
     summary, meanings = parse_docstring(function.__doc__)
-    own = parameters
-    if extra:
-        own = function.own_flags
-        meanings = {**extra.help, **own}
+    meanings = getattr(function, "meanings", meanings)
+    gan_file: GanFile | None = getattr(function, "gan_file", None)
+    gan_flags = getattr(function, "gan_flags", set())
+    if gan_file:
+        meanings = gan_file.meanings | meanings
     required = [f"--{p.name}={p.name.upper()}" for p in parameters.values() if p.default is EMPTY]
     usage = " ".join(["usage:", prog, *required, "[--flag=value ...]"])
     groups: dict[str, list[str]] = {}
     for name, parameter in parameters.items():
-        title = "flags:" if name in own or name == "debug" else f"{extra.name}'s flags:"
+        title = f"settings of {gan_file.class_name}:" if name in gan_flags else "flags:"
         kind = type_name(parameter.annotation)
         head = f"--{name}, --no{name}" if parameter.annotation is bool else f"--{name} {kind}"
         meaning = meanings.get(name, _DEBUG_HELP if name == "debug" else "").rstrip(".")
-        # What None stands for is for the command's docstring to say: "Default: the preset's."
-        told = name in own and parameter.default is None and "Default: " in meaning
-        default = "" if told else _default(parameter, extra)
+        # What None stands for is for the meaning to say: "Default: that of the preset."
+        told = parameter.default is None and "Default: " in meaning
+        default = "" if told else _default(parameter, gan_file if name in gan_flags else None)
         body = f"{meaning}. {default}".strip() if meaning else default
         groups.setdefault(title, []).extend([_wrap(head, 2, hanging=8), _wrap(body, 6)])
     flags = ["\n".join([title, *lines]) for title, lines in groups.items()]

@@ -1,6 +1,7 @@
 """The two errors that a command ends with, as one line on stderr, and no traceback."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 
@@ -26,6 +27,15 @@ def usage_errors(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         raise UsageError(str(error)) from error
+
+
+@contextlib.contextmanager
+def flag_errors() -> Iterator[None]:
+    """Makes a `ValueError` about a setting a `UsageError` about the flag of its name."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(re.sub(r"^`(\w+)` must be", r"--\1 expects", str(error))) from error
 
 
 def check_at_least(minimum: int, **values: int | None):

@@ -1,130 +1,143 @@
-"""The flags that training scripts share, with their meaning."""
+"""The flags that training commands share, with their meaning."""
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from gans.command_line.errors import UsageError, check_at_least, usage_errors
+from gans.command_line.errors import UsageError, usage_errors
 from gans.data import datasets
+from gans.data.data_settings import Cache, DataSettings, Direction
 from gans.data.images import DataError
+from gans.nn.settings import SEEDS, Checked, setting
 
 
-@dataclasses.dataclass(frozen=True)
-class Flags:
-    """What every training script can be told.
+@dataclass(frozen=True, kw_only=True)
+class TrainingFlags(Checked):
+    """What every training command can be told."""
 
-    Args:
-        run_dir: Folder of the run: settings, checkpoints, logs, samples, weights. Default: runs/,
-            the GAN's name and, but for toy fashion, that of the data.
-        preset: Whose numbers are taken where no flag says otherwise. Default: toy without data of
-            yours, article with it; of a --dataset as it implies.
-        epochs: Passes over the data; a preset's decay_epochs, not its epoch_step, grow and shrink
-            with them. Default: the preset's.
-        steps_per_epoch: Default: as many as use each image once.
-        steps_per_call: Steps that TensorFlow makes before Python sees them, of which it divides
-            those of an epoch; for networks whose step takes about a millisecond. Changes nothing
-            but the speed, and that logs, pictures and checkpoints come after the last of them.
-            Default: the preset's, or 1.
-        batch_size: Images of each kind in a batch. Default: the preset's.
-        seed: Of initial weights, order, crops and every random draw; the same seed gives the same
-            bytes.
-        precision: bfloat16 computes the layers in half the bits; weights and losses stay float32.
-        log_every: Steps between two points of the loss curves.
-        sample_every: Steps between two sample pictures. Default: an epoch.
-        checkpoint_every: Steps between two checkpoints. Default: an epoch.
-        keep_checkpoints: Checkpoints that are left; the oldest go first.
-        evaluate_every: Epochs between two evaluations by features, as scripts/evaluate.py makes
-            them, of images; see evaluation/ in TensorBoard. Default: none.
-        extractor: What makes these features: own (a classifier of the data, trained first if there
-            is none), inception, or the folder of a classifier. Default: own.
-        profile: First and last step of this process that TensorFlow's profiler records, e.g. 20,30.
-        dry_run: Print the resolved settings and stop.
-        debug: Show the traceback of an error.
-    """
-
-    run_dir: str | None = None
-    preset: str | None = None
-    epochs: int | None = None
-    steps_per_epoch: int | None = None
-    steps_per_call: int | None = None
-    batch_size: int | None = None
-    seed: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
-    log_every: int = 10
-    sample_every: int | None = None
-    checkpoint_every: int | None = None
-    keep_checkpoints: int = 3
-    evaluate_every: int | None = None
-    extractor: str | None = None
-    profile: tuple[int, int] | None = None
-    dry_run: bool = False
-    debug: bool = False
+    run_dir: str | None = setting(
+        None,
+        "Folder of the run: settings, checkpoints, logs, samples, weights. Default: runs/, the "
+        "name of the GAN and, but for toy fashion, that of the data.",
+    )
+    preset: str | None = setting(
+        None,
+        "Whose numbers are taken where no flag says otherwise. Default: toy without data of yours, "
+        "article with it, or what a --dataset implies.",
+    )
+    epochs: int | None = setting(
+        None,
+        "Passes over the data. The decay_epochs of a preset, not its epoch_step, grow and shrink "
+        "with them. Default: that of the preset.",
+        least=1,
+    )
+    steps_per_epoch: int | None = setting(
+        None, "Steps of an epoch. Default: as many as use each image once.", least=1
+    )
+    steps_per_call: int | None = setting(
+        None,
+        "Steps that TensorFlow makes before Python sees them, a divisor of those of an epoch; for "
+        "networks whose step takes about a millisecond. It changes nothing but the speed, and that "
+        "logs, pictures and checkpoints come after the last of them. Default: that of the preset, "
+        "or 1.",
+        least=1,
+    )
+    batch_size: int | None = setting(
+        None, "Images of each kind in a batch. Default: that of the preset.", least=1
+    )
+    seed: int = setting(
+        0,
+        "Seed of initial weights, order, crops and every random draw; the same seed gives the same "
+        "bytes.",
+        least=0,
+        below=SEEDS,
+    )
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        "bfloat16 computes the layers in half the bits; weights and losses stay float32.",
+    )
+    log_every: int = setting(10, "Steps between two points of the loss curves.", least=1)
+    sample_every: int | None = setting(
+        None, "Steps between two sample pictures. Default: an epoch.", least=1
+    )
+    checkpoint_every: int | None = setting(
+        None, "Steps between two checkpoints. Default: an epoch.", least=1
+    )
+    keep_checkpoints: int = setting(
+        3, "Checkpoints that are kept; the oldest are deleted first.", least=1
+    )
+    evaluate_every: int | None = setting(
+        None,
+        "Epochs between two evaluations by features, of images, as the command evaluate makes "
+        "them; see evaluation/ in TensorBoard. Default: none.",
+        least=1,
+    )
+    extractor: str | None = setting(
+        None,
+        "What makes these features: own (a classifier of the data, trained first if there is "
+        "none), inception, or the folder of a classifier. Default: own.",
+    )
+    profile: tuple[int, int] | None = setting(
+        None, "First and last step of this process that TensorFlow's profiler records, as in 20,30."
+    )
+    dry_run: bool = setting(False, "Print the resolved settings and stop.")
+    debug: bool = setting(False, "Show the traceback of an error.")
 
     def check(self):
-        """Raises `UsageError` for the first value that is out of range."""
-        names = (
-            "epochs",
-            "steps_per_epoch",
-            "steps_per_call",
-            "batch_size",
-            "log_every",
-            "sample_every",
-            "checkpoint_every",
-            "keep_checkpoints",
-            "evaluate_every",
-        )
-        check_at_least(1, **{name: getattr(self, name) for name in names})
         if self.extractor and not self.evaluate_every:
             raise UsageError(
                 f"--extractor={self.extractor} expects --evaluate_every. Received: none"
             )
-        if not 0 <= self.seed < 2**24:
-            # Each seed has some streams of 32-bit random numbers.
-            raise UsageError(f"--seed expects 0 to 16777215. Received: {self.seed}")
         if self.profile and not 1 <= self.profile[0] <= self.profile[1]:
             raise UsageError(f"--profile expects first,last from 1 on. Received: {self.profile}")
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageFlags:
-    """What the scripts of image translation can be told about their data.
+@dataclass(frozen=True, kw_only=True)
+class DataFlags(Checked):
+    """What every training command can be told about its images."""
 
-    Args:
-        data_dir: Folder with train/ and val/ (A and B side by side in one image) or trainA/,
-            trainB/, valA/, valB/. Default: toy fashion, drawn into data/ at the first use.
-        tfds: Name of a data set prepared by TensorFlow Datasets, instead of --data_dir.
-        tfds_dir: Folder of the prepared data sets. Default: that of TensorFlow Datasets.
-        direction: b_to_a swaps the two sides of the data: the GAN maps B to A.
-        load_size: Side in pixels that images are resized to before the random crop. Default: the
-            preset's, or image_size, which leaves nothing to crop.
-        flip: Mirror half of the images.
-        cache: Where decoded images are kept; auto takes memory if they fit into a quarter of what
-            is free.
-        parallel_calls: Threads that prepare images; changes nothing but the speed. Default:
-            automatic.
-    """
+    data_dir: str | None = setting(None, "Folder of images. Default: toy fashion.")
+    tfds_dir: str | None = setting(
+        None, "Folder of the prepared data sets. Default: that of TensorFlow Datasets."
+    )
+    load_size: int | None = setting(
+        None,
+        "Side in pixels that images are resized to before the random crop. Default: that of the "
+        "preset, or image_size, which leaves nothing to crop.",
+        least=1,
+    )
+    flip: bool | None = setting(None, "Mirror half of the images. Default: as the data implies.")
+    cache: Cache = setting(
+        "auto",
+        "Where decoded images are kept; auto takes memory if they fit into a quarter of what is "
+        "free.",
+    )
+    parallel_calls: int | None = setting(
+        None,
+        "Threads that prepare images; changes nothing but the speed. Default: automatic.",
+        least=1,
+    )
 
-    data_dir: str | None = None
-    tfds: str | None = None
-    tfds_dir: str | None = None
-    direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
-    load_size: int | None = None
-    flip: bool = True
-    cache: Literal["auto", "memory", "disk", "none"] = "auto"
-    parallel_calls: int | None = None
 
-    def settings(self) -> dict[str, Any]:
-        """What of these belongs to the settings of a run: what decides its result."""
-        names = ("tfds", "direction", "load_size", "flip")
-        return {
-            "data_dir": absolute(self.data_dir),
-            "tfds_dir": absolute(self.tfds_dir),
-            **{name: getattr(self, name) for name in names},
-        }
+@dataclass(frozen=True, kw_only=True)
+class PairFlags(DataFlags):
+    """What the training commands of image translation can be told about their data."""
+
+    data_dir: str | None = setting(
+        None,
+        "Folder with train/ and val/ (A and B side by side in one image) or trainA/, trainB/, "
+        "valA/, valB/. Default: toy fashion, drawn into data/ at the first use.",
+    )
+    tfds: str | None = setting(
+        None, "Name of a data set prepared by TensorFlow Datasets, instead of --data_dir."
+    )
+    direction: Direction = setting(
+        "a_to_b", "b_to_a exchanges the two sides of the data: the GAN maps B to A."
+    )
+    flip: bool = setting(True, "Mirror half of the images.")
 
     def check(self):
-        """Raises `UsageError` for the first value that is out of range or contradicts another."""
-        check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
         if self.data_dir and self.tfds:
             raise UsageError(
                 "expected --data_dir or --tfds. "
@@ -133,106 +146,117 @@ class ImageFlags:
         if self.tfds_dir and not self.tfds:
             raise UsageError("--tfds_dir expects --tfds. Received: no --tfds")
 
+    @property
+    def implied(self) -> datasets.Dataset:
+        """What the data implies: a preset, and settings of the GAN."""
+        return datasets.Dataset("article" if self.data_dir or self.tfds else "toy")
 
-@dataclasses.dataclass(frozen=True)
-class DomainFlags:
-    """What the scripts of translation without pairs can be told about their two domains.
+    def data(self) -> DataSettings:
+        """What of these decides the result of a run."""
+        named = self.data_dir or self.tfds
+        return DataSettings(
+            kind="pairs",
+            dataset=self.tfds if named else datasets.TOY_FASHION,
+            data_dir=absolute(self.data_dir),
+            tfds_dir=absolute(self.tfds_dir),
+            direction=self.direction,
+            load_size=self.load_size,
+            flip=self.flip,
+        )
 
-    Args:
-        domains: Which domains of toy fashion, where no data is named. Default: the script's.
-        data_dir_b: A second folder: A are then the photos of --data_dir and B those of this one,
-            for example edges2handbags and edges2shoes.
-        tfds_b: A second prepared data set, likewise, beside --tfds.
-        disjoint: Of pairs, take A from the first half and B from the second, so that no image has
-            its partner in the data. Default: the preset's.
-    """
 
-    domains: Literal["sketch2bag", "bag2shoe"] | None = None
-    data_dir_b: str | None = None
-    tfds_b: str | None = None
-    disjoint: bool | None = None
+@dataclass(frozen=True, kw_only=True)
+class DomainFlags(PairFlags):
+    """What the training commands of translation without pairs can be told about two domains."""
 
-    def settings(self) -> dict[str, Any]:
-        """What of these belongs to the settings of a run."""
-        return {
-            "data_dir_b": absolute(self.data_dir_b),
-            "tfds_b": self.tfds_b,
-            "disjoint": self.disjoint,
-        }
+    domains: Literal["sketch2bag", "bag2shoe"] | None = setting(
+        None,
+        "Which domains of toy fashion, where no data is named. Default: bag2shoe of DiscoGAN, else "
+        "sketch2bag.",
+    )
+    data_dir_b: str | None = setting(
+        None,
+        "A second folder: A are then the photos of --data_dir and B those of this one, for example "
+        "edges2handbags and edges2shoes.",
+    )
+    tfds_b: str | None = setting(None, "A second prepared data set, likewise, with --tfds.")
+    disjoint: bool | None = setting(
+        None,
+        "Of pairs, take A from the first half and B from the second, so that no image has its "
+        "partner in the data. Default: that of the preset.",
+    )
 
-    def check(self, images: ImageFlags):
-        """Raises `UsageError` for a flag that the named data has no use for."""
-        named = images.data_dir or images.tfds
-        if self.data_dir_b and not images.data_dir:
+    def check(self):
+        super().check()
+        if self.data_dir_b and not self.data_dir:
             raise UsageError("--data_dir_b expects --data_dir. Received: no --data_dir")
-        if self.tfds_b and not images.tfds:
+        if self.tfds_b and not self.tfds:
             raise UsageError("--tfds_b expects --tfds. Received: no --tfds")
         if self.disjoint and (self.data_dir_b or self.tfds_b):
             raise UsageError("--disjoint expects pairs. Received: two sources")
-        if self.domains and named:
+        if self.domains and (self.data_dir or self.tfds):
+            named = self.data_dir or self.tfds
             raise UsageError(f"--domains is for toy fashion. Received: --domains and {named}")
 
+    def data(self) -> DataSettings:
+        """As of pairs."""
+        return dataclasses.replace(
+            super().data(),
+            kind="domains",
+            data_dir_b=absolute(self.data_dir_b),
+            dataset_b=self.tfds_b,
+            disjoint=self.disjoint,
+        )
 
-@dataclasses.dataclass(frozen=True)
-class SetFlags:
-    """What the scripts of GANs that start from noise can be told about their data.
 
-    Args:
-        dataset: toy_fashion, drawn into data/ at the first use; ring8, grid25, swissroll: points in
-            the plane; mnist, fashion_mnist, stacked_mnist, cifar10, celeb_a or any other set of
-            images that TensorFlow Datasets has prepared. It implies sizes, channels and preset.
-        data_dir: Folder of images of yours, or a .npz of arrays, in place of --dataset. Labels are
-            those of tags.csv, labels.csv or factors.csv in the folder, or the folders in it.
-        tfds_dir: Folder of the prepared data sets. Default: that of TensorFlow Datasets.
-        labels: Columns of factors.csv that are the labels, e.g. hue,kind, of toy fashion or of a
-            --data_dir with that file. Default: hue, of a matching-aware GAN hue,kind.
-        tags_csv: File of lines like "16,blonde hair blue eyes" that says the tags of the images of
-            --data_dir.
-        load_size: Side in pixels that images are resized to before the random crop. Default: the
-            preset's, or image_size, which leaves nothing to crop.
-        flip: Mirror half of the images. Default: yes, but for grey images, digits and points.
-        cache: Where decoded images are kept; auto takes memory if they fit into a quarter of what
-            is free.
-        parallel_calls: Threads that prepare images; changes nothing but the speed. Default:
-            automatic.
-    """
+@dataclass(frozen=True, kw_only=True)
+class SetFlags(DataFlags):
+    """What the training commands of GANs that start from noise can be told about their data."""
 
-    dataset: str = datasets.TOY_FASHION
-    data_dir: str | None = None
-    tfds_dir: str | None = None
-    labels: tuple[str, ...] | None = None
-    tags_csv: str | None = None
-    load_size: int | None = None
-    flip: bool | None = None
-    cache: Literal["auto", "memory", "disk", "none"] = "auto"
-    parallel_calls: int | None = None
+    dataset: str = setting(
+        datasets.TOY_FASHION,
+        "toy_fashion, drawn into data/ at the first use; ring8, grid25, swissroll: points in the "
+        "plane; mnist, fashion_mnist, stacked_mnist, cifar10, celeb_a or any other set of images "
+        "that TensorFlow Datasets has prepared. It implies sizes, channels and preset.",
+    )
+    data_dir: str | None = setting(
+        None,
+        "Folder of images of yours, or a .npz of arrays, instead of --dataset. Labels are those of "
+        "tags.csv, labels.csv or factors.csv in the folder, or the folders in it.",
+    )
+    labels: tuple[str, ...] | None = setting(
+        None,
+        "Columns of factors.csv that are the labels, as in hue,kind, of toy fashion or of a "
+        "--data_dir with that file. Default: hue, of a matching-aware GAN hue,kind.",
+    )
+    tags_csv: str | None = setting(
+        None,
+        'File of lines like "16,blonde hair blue eyes" that says the tags of the images of '
+        "--data_dir.",
+    )
+    flip: bool | None = setting(
+        None, "Mirror half of the images. Default: yes, but for grey images, digits and points."
+    )
 
+    @property
     def implied(self) -> datasets.Dataset:
-        """What the data implies: a preset, and arguments of the constructor."""
+        """What the data implies: a preset, and settings of the GAN."""
         return datasets.Dataset("article") if self.data_dir else datasets.resolve(self.dataset)
 
-    def settings(self, toy_labels: tuple[str, ...] = ()) -> dict[str, Any]:
-        """What of these belongs to the settings of a run: what decides its result.
-
-        Args:
-            toy_labels: columns that are the labels of toy fashion where no flag says so.
-        """
-        toy = self.dataset == datasets.TOY_FASHION and not self.data_dir
-        labels = self.labels or (toy and toy_labels)
-        return {
-            "dataset": None if self.data_dir else self.dataset,
-            "data_dir": absolute(self.data_dir),
-            "tfds_dir": absolute(self.tfds_dir),
-            # As a config.json gives it back.
-            "labels": list(labels) if labels else None,
-            "tags_csv": absolute(self.tags_csv),
-            "load_size": self.load_size,
-            "flip": self.flip,
-        }
+    def data(self) -> DataSettings:
+        """What of these decides the result of a run."""
+        return DataSettings(
+            kind="points" if self.dataset in datasets.POINT_SETS else "images",
+            dataset=None if self.data_dir else self.dataset,
+            data_dir=absolute(self.data_dir),
+            tfds_dir=absolute(self.tfds_dir),
+            labels=self.labels,
+            tags_csv=absolute(self.tags_csv),
+            load_size=self.load_size,
+            flip=self.flip,
+        )
 
     def check(self):
-        """Raises `UsageError` for the first value that is out of range or contradicts another."""
-        check_at_least(1, load_size=self.load_size, parallel_calls=self.parallel_calls)
         with usage_errors(DataError):
             datasets.resolve(self.dataset)
         points = self.dataset in datasets.POINT_SETS
@@ -270,9 +294,25 @@ class SetFlags:
             )
         if points and (self.load_size or self.flip):
             name = "load_size" if self.load_size else "flip"
-            raise UsageError(f"--{name} expects images. Received: --dataset={self.dataset}")
+            raise UsageError(
+                f"--{name} is for images. Received: --{name} and --dataset={self.dataset}"
+            )
 
 
-def absolute(folder: str | None) -> str | None:
-    """The folder as later commands find it, wherever they are run."""
-    return folder and str(Path(folder).resolve())
+@dataclass(frozen=True, kw_only=True)
+class TagFlags(SetFlags):
+    """As `SetFlags`, for a GAN that takes several labels of an image."""
+
+    use_unlabelled: bool = setting(
+        False,
+        "Take images without tags as real ones that match no tags. Otherwise they are left out.",
+    )
+
+    def data(self) -> DataSettings:
+        """As of other sets."""
+        return dataclasses.replace(super().data(), use_unlabelled=self.use_unlabelled)
+
+
+def absolute(path: str | None) -> str | None:
+    """The path from the root on: a run knows its data wherever it is started from."""
+    return str(Path(path).resolve()) if path else None

@@ -33,6 +33,9 @@ class Abilities:
         varies_by: what a GAN that translates takes beside the image: a style z, the seed of its
             noise, or the direction.
         draws: independent batches of pairs that a step takes.
+        epoch: the domain of which an epoch takes each image once.
+        toy_domains: domains of toy fashion that it trains on where no data is named.
+        toy_labels: columns of toy fashion that are its labels where nothing else is said.
     """
 
     starts_from: Literal["noise", "pairs", "domains"]
@@ -41,6 +44,9 @@ class Abilities:
     shows: tuple[Shows, ...] = ()
     varies_by: Literal["style", "noise", "direction"] | None = None
     draws: int = 1
+    epoch: Literal["larger", "smaller"] = "larger"
+    toy_domains: Literal["sketch2bag", "bag2shoe"] = "sketch2bag"
+    toy_labels: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,15 +1,8 @@
-"""What a command accepts and what it means, read from signatures, docstrings and class sources.
+"""What a command accepts and what it means, read from signatures, docstrings and dataclasses."""
 
-Importing a GAN costs the seconds of importing TensorFlow. So a training script describes the
-constructor of its GAN from the source (`describe_class`) and adds its parameters to its own
-(`compose`): `--help` and the report of a misspelt flag come before TensorFlow is imported.
-"""
-
-import ast
 import contextlib
 import dataclasses
 import functools
-import importlib.util
 import inspect
 import math
 import re
@@ -18,6 +11,10 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
+
+from gans.command_line.errors import flag_errors
+from gans.command_line.gan_files import GanFile
+from gans.nn.settings import described
 
 EMPTY = inspect.Parameter.empty
 _BOOL_WORDS = ("false", "true", "no", "yes", "0", "1")
@@ -159,135 +156,72 @@ def parse_docstring(text: str | None) -> tuple[str, dict[str, str]]:
     return summary, entries
 
 
-@dataclasses.dataclass(frozen=True)
-class ClassDescription:
-    """What the source of a class says of its constructor; see `describe_class`."""
-
-    name: str
-    parameters: tuple[inspect.Parameter, ...]
-    help: dict[str, str]
-    presets: dict[str, dict[str, Any]] | None
-    module: str
-
-
-def describe_class(module: str, name: str) -> ClassDescription:
-    """Reads the constructor of a class from the source of its module, which is not imported.
+def compose(function: Callable, gan_file: GanFile | None = None) -> Callable:
+    """Gives a command the fields of dataclasses, and the settings of a GAN, as flags.
 
     Args:
-        module: Dotted name of the module. Its parent packages are imported.
-        name: Name of the class, which defines `__init__` itself.
-
-    Returns:
-        The keyword-only parameters of `__init__` with their annotations (`int`, `float`, `bool`,
-        `str`, `None`, `Literal`, `tuple` and unions of them) and literal defaults; their meanings,
-        from the `Args:` of `__init__` or of the class; the literal `PRESETS` of the module.
-
-    Raises:
-        ValueError: if the source holds no such class, or says one of these by other means.
-    """
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"expected the name of a module. Received: {module!r}")
-    tree = ast.parse(spec.loader.get_source(module))
-    class_ = _find(tree.body, ast.ClassDef, name)
-    init = class_ and _find(class_.body, ast.FunctionDef, "__init__")
-    if init is None:
-        raise ValueError(f"{module} has no class {name} with an __init__")
-    parameters = tuple(
-        inspect.Parameter(
-            argument.arg,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=EMPTY if default is None else _literal(default, f"{name}({argument.arg}=...)"),
-            annotation=_annotation(argument.annotation, f"{name}({argument.arg}: ...)"),
-        )
-        for argument, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
-    )
-    meanings = {}
-    for node in (class_, init):
-        meanings |= parse_docstring(ast.get_docstring(node))[1]
-    presets = None
-    for node in tree.body:
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id="PRESETS")], value=value)
-                | ast.AnnAssign(target=ast.Name(id="PRESETS"), value=value)
-            ):
-                presets = _literal(value, f"{module}.PRESETS")
-    return ClassDescription(name, parameters, meanings, presets, module)
-
-
-def _find(body: list[ast.stmt], kind: type, name: str) -> Any:
-    return next((node for node in body if isinstance(node, kind) and node.name == name), None)
-
-
-def _literal(node: ast.expr, place: str) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise ValueError(f"{place} must be a literal. Received: {ast.unparse(node)}") from None
-
-
-def _annotation(node: ast.expr | None, place: str) -> Any:
-    names = {"int": int, "float": float, "bool": bool, "str": str, "tuple": tuple}
-    names["Literal"] = Literal
-    allowed = (ast.Name, ast.Constant, ast.Subscript, ast.Tuple, ast.BinOp, ast.BitOr, ast.Load)
-    received = ast.unparse(node) if node else "nothing"
-    if node is not None and all(
-        isinstance(part, allowed) and getattr(part, "id", "int") in names for part in ast.walk(node)
-    ):
-        return eval(received, {"__builtins__": {}}, names)
-    raise ValueError(
-        f"{place} needs an annotation of {', '.join(names)} and None. Received: {received}"
-    )
-
-
-def compose(function: Callable, extra: ClassDescription) -> Callable:
-    """Gives a command the flags of a constructor, and those of dataclasses, besides its own.
-
-    Args:
-        function: Command with a parameter `constructor`, a dict, which is no flag, and any number
-            whose annotation is a dataclass, whose fields are flags instead of it.
-        extra: The class. A parameter that the function has too stays the function's only. A flag
+        function: Command with any number of parameters whose annotation is a dataclass with
+            fields made by `setting`; the fields are flags instead of it. With `gan_file` it has a
+            parameter `given`, a dict, which is no flag.
+        gan_file: The GAN whose settings are flags, but for those that are flags already. A flag
             `preset: str | None` takes the names of its presets.
 
     Returns:
-        A command that calls `function(..., constructor={only the flags that were given})`. The
-        default of such a flag is None, whatever its annotation: not given, so that a preset can
-        say. A given `none` is a value, and admitted only where the constructor admits it.
+        A command that calls `function(..., given={only the settings that were given})`. The default
+        of such a flag is None: not given, so that a preset can say. A given `none` is a value, and
+        admitted only where the setting admits it.
     """
-    given = dict(inspect.signature(function, eval_str=True).parameters)
-    if given.pop("constructor", None) is None:
-        raise TypeError(f"expected a parameter `constructor`. Received: {function.__name__}")
+    parameters = dict(inspect.signature(function, eval_str=True).parameters)
     groups = {
-        name: inspect.signature(parameter.annotation, eval_str=True).parameters
-        for name, parameter in given.items()
+        name: parameter.annotation
+        for name, parameter in parameters.items()
         if dataclasses.is_dataclass(parameter.annotation)
     }
-    meanings, own = {}, {}
-    for documented in (*(given[name].annotation for name in groups), function):
-        meanings |= parse_docstring(documented.__doc__)[1]
-    for name, parameter in given.items():
-        own |= groups.get(name, {name: parameter})
-    if "preset" in own and own["preset"].annotation == str | None:
-        names = Literal[tuple(extra.presets)]
-        own["preset"] = own["preset"].replace(annotation=names | None)
-    theirs = {p.name: p.replace(default=None) for p in extra.parameters if p.name not in own}
+    flags, meanings = {}, parse_docstring(function.__doc__)[1]
+    for name, parameter in parameters.items():
+        if name in groups:
+            flags |= _fields(groups[name])
+            of_group = described(groups[name]).items()
+            meanings = {field: facts["meaning"] for field, facts in of_group} | meanings
+        elif not (gan_file and name == "given"):
+            flags[name] = parameter
+    settings = {}
+    if gan_file:
+        if "preset" in flags:
+            presets = Literal[tuple(gan_file.presets)]
+            flags["preset"] = flags["preset"].replace(annotation=presets | None)
+        settings = {
+            name: field.replace(default=None)
+            for name, field in _fields(gan_file.settings).items()
+            if name not in flags
+        }
 
     @functools.wraps(function)
     def composed(*args: Any, **kwargs: Any) -> Any:
         values = composed.__signature__.bind(*args, **kwargs).arguments
-        constructor = {name: values.pop(name) for name in theirs if name in values}
-        for group, fields in groups.items():
-            chosen = {name: values.pop(name) for name in fields if name in values}
-            values[group] = given[group].annotation(**chosen)
-        return function(**values, constructor=constructor)
+        if gan_file:
+            values["given"] = {name: values.pop(name) for name in settings if name in values}
+        for name, group in groups.items():
+            chosen = {field: values.pop(field) for field in _fields(group) if field in values}
+            with flag_errors():
+                values[name] = group(**chosen)
+        return function(**values)
 
     # By name only but for the function's own: a word without a flag is a slip and no --run_dir.
-    named = [p for name, p in own.items() if name not in given] + list(theirs.values())
     composed.__signature__ = inspect.Signature(
-        [p for name, p in own.items() if name in given]
-        + [p.replace(kind=p.KEYWORD_ONLY) for p in named]
+        [flag for name, flag in flags.items() if name in parameters]
+        + [flag for name, flag in flags.items() if name not in parameters]
+        + list(settings.values())
     )
-    composed.described_class = extra
-    composed.own_flags = {name: (extra.help | meanings).get(name, "") for name in own}
+    composed.meanings = meanings
+    composed.gan_file, composed.gan_flags = gan_file, set(settings)
     return composed
+
+
+def _fields(group: type) -> dict[str, inspect.Parameter]:
+    """The fields of a dataclass as keyword-only parameters."""
+    signature = inspect.signature(group, eval_str=True)
+    return {
+        name: parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for name, parameter in signature.parameters.items()
+    }

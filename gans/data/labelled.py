@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data import labels as words
+from gans.data.data_settings import Preparation
 from gans.data.images import DataError, check_files, is_array, list_images, no_folder
 from gans.data.pairs import held_out_split
 from gans.data.stream import (
@@ -214,61 +215,30 @@ def check_one_label_each(source: Source):
 
 
 def labelled_batches(
-    source: Source,
-    *,
-    batch_size: int,
-    image_size: int,
-    load_size: int | None = None,
-    image_channels: int = 3,
-    flip: bool = True,
-    seed: int = 0,
-    start_step: int = 0,
-    cache: str = "auto",
-    cache_dir: Path | None = None,
-    parallel_calls: int | None = None,
-    labelled: bool = False,
+    source: Source, preparation: Preparation, *, labelled: bool = False, start_step: int = 0
 ) -> tf.data.Dataset:
     """The endless stream of `images`, or of `(images, labels)`, from step `start_step` on.
 
-    Images are float32 `(batch_size, image_size, image_size, image_channels)` in [-1, 1], labels
-    float32 `(batch_size, k)`. Every pass over the data is a new permutation; batch, crops and flips
-    of a step are functions of (seed, step).
+    Images are float32 `(batch_size, image_size, image_size, channels)` in [-1, 1], labels float32
+    `(batch_size, k)`. Every pass over the data is a new permutation; batch, crops and flips of a
+    step are functions of (seed, step).
 
     Args:
-        source: from `find_images`, `gans.data.arrays` or `gans.data.prepared.prepared_images`.
-        batch_size: images of a batch.
-        image_size: side of the images, in pixels.
-        load_size: images are resized to this side (bicubic), then cropped to `image_size` at a
-            random place. Default `image_size`: no crop.
-        image_channels: those of the images; of RGB 3, or 1 for grey (ITU-R 601 luma).
-        flip: mirror an image with probability 1/2.
-        seed: of order, crops and flips.
-        start_step: steps to leave out at the start; costs nothing.
-        cache: `"memory"` or `"disk"` holds the decoded and resized images; `"none"` decodes each
-            time; `"auto"` takes memory where they fit into a quarter of what is free.
-        cache_dir: folder for `"disk"`.
-        parallel_calls: of the preparation; changes nothing but the speed. Default: as TensorFlow
-            finds best.
+        source: from `gans.data.sources.find`.
+        preparation: with the channels of the images; of RGB 3, or 1 for grey (ITU-R 601 luma).
         labelled: whether batches have labels.
+        start_step: steps to leave out at the start; costs nothing.
 
     Raises `DataError` where there are fewer images than a batch takes, where the images have other
     channels, or where a file is damaged.
     """
+    batch_size = preparation.batch_size
     check_enough(source, batch_size)
     if labelled and source.labels is None:
         raise ValueError("expected a source with labels. Received: one without")
+    (channels,) = preparation.channels
     batches = augmented_batches(
-        source,
-        batch_size=batch_size,
-        first=start_step * batch_size,
-        image_size=image_size,
-        load_size=load_size,
-        channels={"image_channels": image_channels},
-        flip=flip,
-        seed=seed,
-        cache=cache,
-        cache_dir=cache_dir,
-        parallel_calls=parallel_calls,
+        source, preparation, {"image_channels": channels}, first=start_step * batch_size
     )
     labels = source.labels
 

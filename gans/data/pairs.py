@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from gans.data.data_settings import Preparation
 from gans.data.images import (
     DataError,
     check_files,
@@ -195,63 +196,30 @@ def _separate(folder_a: Path, folder_b: Path, direction: Direction) -> PairFiles
 
 
 def pair_batches(
-    files: Source,
-    *,
-    batch_size: int,
-    image_size: int,
-    load_size: int | None = None,
-    image_channels: int = 3,
-    photo_channels: int = 3,
-    flip: bool = True,
-    seed: int = 0,
-    start_step: int = 0,
-    draws: Literal[1, 2] = 2,
-    cache: str = "auto",
-    cache_dir: Path | None = None,
-    parallel_calls: int | None = None,
+    files: Source, preparation: Preparation, *, draws: Literal[1, 2] = 2, start_step: int = 0
 ) -> tf.data.Dataset:
     """The endless stream of training batches, from step `start_step` on.
 
     Each element is `((images_a_1, images_b_1), (images_a_2, images_b_2))`: two independent draws of
     `batch_size` pairs, as BicycleGAN's article makes them; with one draw `(images_a, images_b)`.
     Images are float32 `(batch_size, image_size, image_size, channels)` in [-1, 1]. Every pass over
-    the data is a new permutation.
+    the data is a new permutation. Both images of a pair are cropped and mirrored as one.
 
     Args:
-        files: from `find_pairs` or `gans.data.prepared.prepared_pairs`.
-        batch_size: pairs per draw.
-        image_size: side of the images, in pixels.
-        load_size: both images of a pair are resized to this side (bicubic), then cropped to
-            `image_size` at one random place. Default `image_size`: no crop.
-        image_channels, photo_channels: of A and B: those of the files; of JPEG and PNG 3, or 1 for
+        files: from `gans.data.sources.find`.
+        preparation: with the channels of A and B: those of the files; of JPEG and PNG 3, or 1 for
             grey (ITU-R 601 luma).
-        flip: mirror both images of a pair, or none, with probability 1/2.
-        seed: of order, crops and flips.
-        start_step: steps to leave out at the start; costs nothing.
         draws: of pairs per step.
-        cache: `"memory"` or `"disk"` holds the decoded and resized images, 6 `load_size ** 2` bytes
-            a pair of RGB; `"none"` decodes each time; `"auto"` takes memory where they fit into a
-            quarter of what is free.
-        cache_dir: folder for `"disk"`.
-        parallel_calls: of the preparation; changes nothing but the speed. Default: as TensorFlow
-            finds best.
+        start_step: steps to leave out at the start; costs nothing.
 
     Raises `DataError` where there are fewer pairs than one step takes, where the images have other
     channels, or where a file is damaged.
     """
+    batch_size = preparation.batch_size
     check_enough(files, batch_size, draws)
-    pairs = augmented(
-        files,
-        first=start_step * draws * batch_size,
-        image_size=image_size,
-        load_size=load_size,
-        channels={"image_channels": image_channels, "photo_channels": photo_channels},
-        flip=flip,
-        seed=seed,
-        cache=cache,
-        cache_dir=cache_dir,
-        parallel_calls=parallel_calls,
-    )
+    names = ("image_channels", "photo_channels")
+    channels = dict(zip(names, preparation.channels, strict=True))
+    pairs = augmented(files, preparation, channels, first=start_step * draws * batch_size)
     batches = pairs.batch(batch_size, drop_remainder=True)
     if draws == 2:
         batches = batches.batch(2, drop_remainder=True).map(

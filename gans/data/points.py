@@ -7,20 +7,16 @@
 Each has 100,000 points, a function of the name and a seed; a mixture has equally many of each mode.
 """
 
-import contextlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from gans.data.figures import point_picture
 from gans.data.images import DataError
 from gans.data.stream import shuffled
-from gans.data.training_data import TrainingData
 
 COUNT = 100_000
 RASTER = 96  # Points on a side of the raster that a discriminator's field is drawn from.
-SHOWN = 2000  # Real points in a picture of a set that is no mixture.
 # Points that are drawn in one go: a batch alone is too small to be worth a call.
 BLOCK = 8192
 NAMES = ("ring8", "grid25", "swissroll")
@@ -79,61 +75,6 @@ def raster(name: str, side: int = RASTER) -> np.ndarray:
     axis = (2 * np.arange(side) + 1 - side) / side * _LIMITS[name]
     x, y = np.meshgrid(axis, -axis)
     return np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)
-
-
-def point_data(settings: dict[str, Any], labelled: bool) -> TrainingData:
-    """Training data of the set `settings["dataset"]`.
-
-    Adds to the settings what the set is: for a mixture `mixture`, a dict of the `centres` and the
-    `sigma`; with `labelled` also `label_names` and the constructor's `label_dim`.
-
-    Args:
-        settings: of a run: dataset, batch_size, and of the constructor seed and, where it is there,
-            point_scale, by which the points of batches are divided.
-        labelled: batches are pairs of points and modes, one-hot, in place of points.
-
-    Raises `DataError` for an unknown set, for labels of a set that has none and for a batch that is
-    larger than the set.
-    """
-    name, batch_size = settings["dataset"], settings["batch_size"]
-    seed = settings["constructor"]["seed"]
-    known = mixture(name)
-    if labelled and known is None:
-        raise DataError(f"expected a data set with modes as labels. Received: {name}")
-    if batch_size > COUNT:
-        raise DataError(
-            f"expected a batch of at most {COUNT} points, all of {name}. Received: {batch_size}"
-        )
-    points, modes = draw_points(name, seed)
-    if known:
-        settings["mixture"] = {"centres": known.centres.tolist(), "sigma": known.sigma}
-    labels = None
-    if labelled:
-        count = len(known.centres)
-        settings["constructor"]["label_dim"] = count
-        settings["label_names"] = [f"mode {mode}" for mode in range(count)]
-        labels = np.eye(count, dtype=np.float32)[modes]
-    preview = raster(name)
-    scale = settings["constructor"].get("point_scale", 1.0)
-
-    def draw(rows) -> np.ndarray:
-        samples, judged = rows
-        if known:
-            return point_picture(samples, judged, preview, *known)
-        return point_picture(samples, judged, preview, real=points[:SHOWN])
-
-    return TrainingData(
-        steps_per_epoch=COUNT // batch_size,
-        images_per_step=batch_size,
-        fingerprint={name: COUNT},
-        preview=preview,
-        batches=lambda start_step: point_batches(
-            points / np.float32(scale), labels, batch_size, seed, start_step
-        ),
-        naming_damage=contextlib.nullcontext,
-        draw=draw,
-        animate=True,
-    )
 
 
 def point_batches(

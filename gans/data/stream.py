@@ -16,11 +16,13 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from gans.command_line.files import replacing
+from gans.data.data_settings import Preparation
 from gans.data.images import DataError, damaged_images, is_array, open_array
 
 # Share of the available memory that `cache="auto"` may fill with decoded images.
@@ -175,48 +177,29 @@ def check_channels(source: Source, asked: Mapping[str, int]):
 
 
 def augmented(
-    source: Source,
-    *,
-    first: int,
-    image_size: int,
-    load_size: int | None,
-    channels: Mapping[str, int],
-    flip: bool,
-    seed: int,
-    cache: str,
-    cache_dir: Path | None,
-    parallel_calls: int | None,
+    source: Source, preparation: Preparation, channels: Mapping[str, int], first: int
 ) -> tf.data.Dataset:
     """The endless stream of elements from position `first` on, every pass a new permutation.
 
     Each is a tuple of as many float32 images `(image_size, image_size, channels)` in [-1, 1] as an
-    element has. The other arguments are those of `gans.data.pairs.pair_batches`.
+    element has.
+
+    Args:
+        source: of the elements.
+        preparation: how they are prepared; its `channels` are not looked at.
+        channels: of each image, by the name of the setting that says so.
+        first: position in the stream; costs nothing.
     """
-    load_size = checked_load_size(load_size, image_size)
+    load_size = checked_load_size(preparation)
     check_channels(source, channels)
-    stored = cached(source, load_size, cache, cache_dir)
-    prepare = _preparation(source, stored, image_size, load_size, channels, flip, seed)
+    stored = cached(source, load_size, preparation.cache, preparation.cache_dir)
+    prepare = _element(source, stored, preparation, channels)
     positions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-    return positions.map(
-        lambda position: prepare(position)[0],
-        num_parallel_calls=parallel_calls or tf.data.AUTOTUNE,
-        deterministic=True,
-    )
+    return positions.map(lambda position: prepare(position)[0], **_calls(preparation))
 
 
 def augmented_batches(
-    source: Source,
-    *,
-    batch_size: int,
-    first: int,
-    image_size: int,
-    load_size: int | None,
-    channels: Mapping[str, int],
-    flip: bool,
-    seed: int,
-    cache: str,
-    cache_dir: Path | None,
-    parallel_calls: int | None,
+    source: Source, preparation: Preparation, channels: Mapping[str, int], first: int
 ) -> tf.data.Dataset:
     """The stream of `augmented` in batches, with the indices of the elements: `(images, indices)`.
 
@@ -224,13 +207,14 @@ def augmented_batches(
     `(batch_size,)`. Where the decoded elements are held, a batch is prepared as one: at 28x28 the
     same bytes come in a tenth of the time.
     """
-    load_size = checked_load_size(load_size, image_size)
+    load_size, image_size = checked_load_size(preparation), preparation.image_size
+    batch_size, flip, seed = preparation.batch_size, preparation.flip, preparation.seed
     check_channels(source, channels)
-    stored = cached(source, load_size, cache, cache_dir)
-    calls = {"num_parallel_calls": parallel_calls or tf.data.AUTOTUNE, "deterministic": True}
+    stored = cached(source, load_size, preparation.cache, preparation.cache_dir)
+    calls = _calls(preparation)
     end = np.iinfo(np.int64).max
     if stored is None:
-        prepare = _preparation(source, stored, image_size, load_size, channels, flip, seed)
+        prepare = _element(source, stored, preparation, channels)
         elements = tf.data.Dataset.range(first, end).map(prepare, **calls)
         return elements.batch(batch_size, drop_remainder=True)
     shape = (batch_size, image_size, image_size, sum(source.channels))
@@ -262,12 +246,19 @@ def augmented_batches(
     return starts.map(prepare_batch, **calls)
 
 
-def checked_load_size(load_size: int | None, image_size: int) -> int:
+def _calls(preparation: Preparation) -> dict[str, Any]:
+    """The number of threads changes nothing but the speed."""
+    calls = preparation.parallel_calls or tf.data.AUTOTUNE
+    return {"num_parallel_calls": calls, "deterministic": True}
+
+
+def checked_load_size(preparation: Preparation) -> int:
     """The side that images are resized to; raises `ValueError` below `image_size`."""
-    load_size = load_size or image_size
-    if load_size < image_size:
+    load_size = preparation.load_size or preparation.image_size
+    if load_size < preparation.image_size:
         raise ValueError(
-            f"`load_size` must be at least `image_size`, {image_size}. Received: {load_size}"
+            f"`load_size` must be at least `image_size`, {preparation.image_size}. "
+            f"Received: {load_size}"
         )
     return load_size
 
@@ -300,8 +291,10 @@ def _draws(seed: int, position) -> tf.Tensor:
     return tf.random.stateless_uniform([3], tf.stack([tf.constant(seed, tf.int64), position]))
 
 
-def _preparation(source, stored, image_size, load_size, channels, flip, seed):
+def _element(source, stored, preparation: Preparation, channels: Mapping[str, int]):
     """The function from a position of the stream to `(images, index)` of its element."""
+    load_size, image_size = checked_load_size(preparation), preparation.image_size
+    flip, seed = preparation.flip, preparation.seed
 
     def read(index):
         if stored is None:
@@ -375,21 +368,14 @@ def cached(source: Source, size: int, cache: str, cache_dir: Path | None) -> np.
     path = cache_dir / f"images-{key}.npy"
     if not path.exists():
         cache_dir.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        try:
-            # Written, not mapped: a full disk kills a process that writes into a map.
-            with open(temporary, "wb") as file:
-                np.lib.format.write_array_header_1_0(file, header)
-                start = file.tell()
-                for index, element in source.decoded(range(len(source)), size):
-                    file.seek(start + index * element.nbytes)
-                    file.write(element.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        # Written, not mapped: a full disk kills a process that writes into a map.
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            start = file.tell()
+            for index, element in source.decoded(range(len(source)), size):
+                file.seek(start + index * element.nbytes)
+                file.write(element.tobytes())
     return np.load(path, mmap_mode="r")
 
 

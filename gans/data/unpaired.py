@@ -8,6 +8,7 @@ combined images in `train`, or the images of a `train` that holds single ones. N
 of uint8 `(height, width, channels)`, stand for images of any number of channels.
 """
 
+import dataclasses
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from gans.data.data_settings import Preparation
 from gans.data.images import (
     DataError,
     check_files,
@@ -203,20 +205,7 @@ def _listed(folder: Path, expected: str) -> tuple[tuple[str, ...], tuple[str, ..
 
 
 def unpaired_batches(
-    files_a: Source,
-    files_b: Source,
-    *,
-    batch_size: int,
-    image_size: int,
-    load_size: int | None = None,
-    image_channels: int = 3,
-    photo_channels: int = 3,
-    flip: bool = True,
-    seed: int = 0,
-    start_step: int = 0,
-    cache: str = "auto",
-    cache_dir: Path | None = None,
-    parallel_calls: int | None = None,
+    files_a: Source, files_b: Source, preparation: Preparation, *, start_step: int = 0
 ) -> tf.data.Dataset:
     """The endless stream of `(images_a, images_b)`, from step `start_step` on.
 
@@ -224,45 +213,25 @@ def unpaired_batches(
     passes of its own, every pass a new permutation, with crops and flips of its own.
 
     Args:
-        files_a, files_b: from `find_domains` or `gans.data.prepared.prepared_domains`.
-        batch_size: images per domain.
-        image_size: side of the images, in pixels.
-        load_size: images are resized to this side (bicubic, to a square), then cropped to
-            `image_size` at a random place. Default `image_size`: no crop.
-        image_channels, photo_channels: of A and B: those of the files; of JPEG and PNG 3, or 1 for
-            grey (ITU-R 601 luma).
-        flip: mirror an image with probability 1/2.
-        seed: of orders, crops and flips.
+        files_a, files_b: from `gans.data.sources.find`.
+        preparation: with the channels of A and B, as in `gans.data.pairs.pair_batches`.
         start_step: steps to leave out at the start; costs nothing.
-        cache: `"memory"` or `"disk"` holds the decoded and resized images; `"none"` decodes each
-            time; `"auto"` takes memory for a domain that fits into a quarter of what is free.
-        cache_dir: folder for `"disk"`.
-        parallel_calls: of the preparation of each domain; changes nothing but the speed. Default:
-            as TensorFlow finds best.
 
     Raises `DataError` where a domain has fewer images than a batch, where the images have other
     channels, or where a file is damaged.
     """
+    batch_size = preparation.batch_size
     check_enough(files_a, files_b, batch_size)
-    domains = (
-        (files_a, "image_channels", image_channels),
-        (files_b, "photo_channels", photo_channels),
-    )
+    names = ("image_channels", "photo_channels")
     streams = []
-    for domain, (files, name, channels) in enumerate(domains):
+    for domain, files in enumerate((files_a, files_b)):
         # Domains of one length would come in one order, and combined images as pairs.
-        own_seed = np.random.SeedSequence([seed, domain]).generate_state(1, np.uint64)[0] >> 1
+        words = np.random.SeedSequence([preparation.seed, domain]).generate_state(1, np.uint64)
         images = augmented(
             files,
+            dataclasses.replace(preparation, seed=int(words[0] >> 1)),
+            {names[domain]: preparation.channels[domain]},
             first=start_step * batch_size,
-            image_size=image_size,
-            load_size=load_size,
-            channels={name: channels},
-            flip=flip,
-            seed=int(own_seed),
-            cache=cache,
-            cache_dir=cache_dir,
-            parallel_calls=parallel_calls,
         )
         streams.append(images.map(lambda image: image).batch(batch_size, drop_remainder=True))
     return tf.data.Dataset.zip(*streams).prefetch(tf.data.AUTOTUNE)

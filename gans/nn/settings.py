@@ -1,4 +1,4 @@
-"""What can be chosen of a GAN: each field once, with its type, default, limits and meaning.
+"""What can be chosen of a GAN: each setting once, with its type, default, limits and meaning.
 
 A GAN file has a frozen dataclass `Settings` that derives from one of the classes here. The
 constructor, the presets, the command line with its help, and config.json all read its fields. This
@@ -34,16 +34,14 @@ def setting(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The settings of a GAN, checked: types, choices and limits, then `check`.
+class Checked:
+    """A dataclass of fields made by `setting`: types, choices and limits are checked, then `check`.
 
     A class that derives from this may give a field another default, `latent_dim: int = 2`; meaning
     and limits stay.
 
     Raises `ValueError`, which names the field, what is admitted and the received value.
     """
-
-    seed: int = setting(0, "Seed of every random draw.", least=0, below=SEEDS)
 
     def __post_init__(self):
         hints = get_type_hints(type(self))
@@ -65,7 +63,14 @@ class Settings:
         self.check()
 
     def check(self):
-        """Raises `ValueError` for a combination that no network can be built from."""
+        """Raises `ValueError` for a combination of values that is not admitted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """Of all GANs."""
+
+    seed: int = setting(0, "Seed of every random draw.", least=0, below=SEEDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +147,8 @@ class TranslationSettings(AdamSettings):
     )
 
 
-def described(settings: type[Settings]) -> dict[str, dict[str, Any]]:
-    """By name, the meaning and the limits of every field of a `Settings` class.
+def described(settings: type) -> dict[str, dict[str, Any]]:
+    """By name, the meaning and the limits of every field of a `Checked` class.
 
     Raises `TypeError` for a field that neither the class nor one that it derives from describes.
     """
@@ -181,7 +186,7 @@ def _admits(kind: Any, value: Any) -> bool:
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is tuple:
-        return isinstance(value, tuple | list)
+        return isinstance(value, tuple)
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     return isinstance(value, {int: numbers.Integral, float: numbers.Real}.get(kind, kind))

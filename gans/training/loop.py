@@ -164,8 +164,8 @@ def save_networks(run: RunFolder, **networks: keras.Model):
 
 def settings_table(settings: dict) -> str:
     """Every setting as a row of a Markdown table, for TensorBoard."""
-    flat = {**settings, **settings["constructor"]}
-    del flat["constructor"]
+    flat = settings | settings["settings"] | settings["data"]
+    del flat["settings"], flat["data"]
     rows = [f"| {name} | {json.dumps(value)} |" for name, value in sorted(flat.items())]
     return "\n".join(["| setting | value |", "|---|---|", *rows])
 

@@ -16,11 +16,13 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from gans.command_line.errors import UsageError
 from gans.command_line.files import write_text
+from gans.training.run_settings import RunSettings
 
 # Settings that an error names.
 NAMED = 6
@@ -50,27 +52,36 @@ class RunFolder:
         self.data_file = self.path / "data.json"
         self.metrics_file = self.path / "metrics.jsonl"
 
-    def read_config(self) -> dict:
-        """The settings that the run was begun with. Raises `UsageError` where there is no run."""
+    def read_record(self) -> dict[str, Any]:
+        """What `config.json` holds: `settings`, `command`, `versions`.
+
+        Raises `UsageError` where there is no run, or one of a version with other records.
+        """
         try:
-            settings = json.loads(self.config_file.read_text(encoding="utf-8"))["settings"]
-            if isinstance(settings["model"], str) and isinstance(settings["constructor"], dict):
-                return settings
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        received = "no readable config.json"
+            record = json.loads(self.config_file.read_text(encoding="utf-8"))
+            if isinstance(record["settings"]["gan"], str):
+                return record
+            received = "a run of another version of this library"
+        except (OSError, ValueError, TypeError):
+            received = "no readable config.json"
+        except KeyError:
+            received = "a run of an earlier version of this library, which has to be trained again"
         if not self.path.is_dir():
             received = "a file" if self.path.exists() else "no such folder"
         raise UsageError(f"expected the folder of a run. Received: {self.path} ({received})")
 
-    def check(self, settings: dict, free: frozenset[str] = frozenset()):
-        """Refuses a folder that holds another run, or files that are no run's. Writes nothing.
+    def read_settings(self) -> RunSettings:
+        """The settings that the run was begun with. Raises `UsageError` where there is no run."""
+        record = self.read_record()["settings"]
+        try:
+            return RunSettings.of(record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"expected settings of {record['gan']}. Received: {self.config_file} ({error})"
+            ) from error
 
-        Args:
-            settings: every resolved setting, as JSON knows it.
-            free: those that may differ from the ones the run began with, since they do not change
-                its result.
-        """
+    def check(self, run: RunSettings):
+        """Refuses a folder that holds another run, or files that are no run's. Writes nothing."""
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--run_dir expects a folder. Received: the file {self.path}")
         if not self.config_file.exists():
@@ -82,21 +93,13 @@ class RunFolder:
                     "which holds other files"
                 )
             return
-        begun, now = (
-            {**all_settings, **all_settings.get("constructor", {}), "constructor": None}
-            for all_settings in (self.read_config(), json.loads(json.dumps(settings)))
-        )
-        if begun["model"] != now["model"]:
+        begun = self.read_settings()
+        if begun.gan != run.gan:
             raise UsageError(
-                f"{self.path} holds a run of {begun['model']}. Received: {now['model']}; "
+                f"{self.path} holds a run of {begun.name}. Received: {run.name}; "
                 "give another --run_dir"
             )
-        differing = [
-            f"{key} {begun.get(key)!r} -> {now.get(key)!r}"
-            for key in {**begun, **now}
-            if key not in free and begun.get(key) != now.get(key)
-        ]
-        if differing:
+        if differing := run.differences(begun):
             more = [f"and {len(differing) - NAMED} more"] * (len(differing) > NAMED)
             raise UsageError(
                 f"{self.path} holds a run with other settings: "
@@ -104,17 +107,19 @@ class RunFolder:
                 "give the same ones, or another --run_dir"
             )
 
-    def begin(self, settings: dict):
-        """Records settings and versions, and makes the folders, unless that is done; of a run that
-        is made longer the epochs. Needs the lock.
+    def begin(self, run: RunSettings, command: str):
+        """Records settings, command and versions, and makes the folders, unless that is done; of a
+        run that is made longer the epochs. Needs the lock.
         """
         # Before all else: it tells a run from somebody's files.
+        record = {"settings": run.record(), "command": command, "versions": versions()}
         if self.config_file.exists():
-            record = json.loads(self.config_file.read_text(encoding="utf-8"))
-            longer = settings["epochs"] > record["settings"]["epochs"]
-            record["settings"]["epochs"] = settings["epochs"]
+            begun = self.read_record()
+            longer = run.epochs > begun["settings"]["epochs"]
+            begun["settings"]["epochs"] = run.epochs
+            record = begun | {"command": command}
         else:
-            longer, record = True, {"settings": settings, "versions": versions()}
+            longer = True
         if longer:
             write_text(self.config_file, json.dumps(record, indent=2) + "\n")
         for folder in (self.checkpoints, self.logs, self.samples):
