@@ -20,14 +20,17 @@ from gans.training import start
 from gans.training.run_settings import RunSettings, resolve
 
 # Flags that change no result, or say where something is on this machine.
-UNRECORDED = {
-    "run_dir", "dry_run", "debug", "profile", "cache", "parallel_calls", "log_every", "sample_every",
-    "checkpoint_every", "keep_checkpoints", "evaluate_every", "extractor", "steps_per_call",
-}  # fmt: skip
+UNRECORDED = set(
+    "run_dir dry_run debug profile cache parallel_calls log_every sample_every checkpoint_every "
+    "keep_checkpoints evaluate_every extractor steps_per_call".split()
+)
 # What stands for a path in the recorded command.
 PLACEHOLDERS = {
-    "data_dir": "DATA", "data_dir_b": "DATA_B", "tfds_dir": "TFDS", "tags_csv": "TAGS.csv"
-}  # fmt: skip
+    "data_dir": "DATA",
+    "data_dir_b": "DATA_B",
+    "tfds_dir": "TFDS",
+    "tags_csv": "TAGS.csv",
+}
 
 
 def command_of(name: str) -> Callable | dict[str | None, Callable]:

@@ -158,7 +158,8 @@ def _points(data: DataSettings, preparation: Preparation, scale: float) -> Train
         raise DataError(f"expected a data set with modes as labels. Received: {name}")
     if batch_size > points.COUNT:
         raise DataError(
-            f"expected a batch of at most {points.COUNT} points, all of {name}. Received: {batch_size}"
+            f"expected a batch of at most {points.COUNT} points, all of {name}. "
+            f"Received: {batch_size}"
         )
     drawn, modes = points.draw_points(name, seed)
     if known:
