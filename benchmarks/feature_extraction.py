@@ -25,8 +25,8 @@ import numpy as np
 
 from gans.command_line import cli, command
 from gans.command_line.errors import check_at_least, usage_errors
-from gans.metrics.inception import BATCH, Resize
-from gans.metrics.torch_weights import WeightsError
+from gans.features.inception import BATCH, Resize
+from gans.features.torch_weights import WeightsError
 
 
 def measure(
@@ -53,8 +53,8 @@ def measure(
     command.import_tensorflow(debug)
     import tensorflow as tf
 
-    from gans.metrics import inception
-    from gans.metrics.inception_weights import read_weights
+    from gans.features import inception
+    from gans.features.inception_weights import read_weights
 
     if weights:
         with usage_errors(WeightsError):
@@ -124,7 +124,7 @@ def measure(
 
 def random_weights(seed: int = 0) -> dict[str, np.ndarray]:
     """Weights as `read_weights` gives them, that keep the size of what goes through."""
-    from gans.metrics.inception_network import CLASSES, FEATURES, kernel_shapes
+    from gans.features.inception_network import CLASSES, FEATURES, kernel_shapes
 
     random = np.random.default_rng(seed)
     weights = {}
@@ -141,7 +141,7 @@ def time_convolutions(batch_size: int) -> tuple[float, float]:
     """GFLOP of a batch, and the seconds of all its convolutions, each timed alone."""
     import keras
 
-    from gans.metrics.inception_network import SIZE, connect
+    from gans.features.inception_network import SIZE, connect
 
     calls = []
 

@@ -7,7 +7,7 @@
 
 The pairs of pix2pix arrive as data/NAME/{train,val}, one image with input and output side by side;
 the unpaired sets of CycleGAN as data/NAME/{trainA,trainB,testA,testB}; weights stay the one file
-that they are published as, which gans/metrics/ reads without running it. The command given again
+that they are published as, which gans/features/ reads without running it. The command given again
 resumes a download that was cut off and says so when there is nothing left to do. It takes as long
 as the line needs for the size that --list shows, then minutes at most for unpacking.
 

@@ -35,12 +35,12 @@ from gans.data.held_out import HeldOut
 from gans.data.images import DataError
 from gans.evaluation import judges, of_noise, of_paintings, of_translation, pictures, report
 from gans.evaluation.request import Request, evaluate_folders
+from gans.features.classifier import ClassifierError
+from gans.features.extractors import INCEPTION
+from gans.features.inception import Resize, find
+from gans.features.lpips import Net
+from gans.features.torch_weights import WeightsError
 from gans.metrics import distribution, generation, translation
-from gans.metrics.classifier import ClassifierError
-from gans.metrics.extractors import INCEPTION
-from gans.metrics.inception import Resize, find
-from gans.metrics.lpips import Net
-from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
 from gans.training.restore import gan_module, generates, read_settings
 from gans.training.run_folder import RunFolder, saved_steps

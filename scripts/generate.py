@@ -45,8 +45,8 @@ from gans.data.datasets import POINT_SETS, TOY_FASHION
 from gans.data.figures import labelled_blocks, point_picture
 from gans.data.images import DataError, save_png
 from gans.data.sheets import block, brightest, save_film, sheet, shown
+from gans.features.classifier import as_float
 from gans.metrics import probe as probes
-from gans.metrics.classifier import as_float
 from gans.nn import walks
 from gans.training.restore import (
     calls_of,

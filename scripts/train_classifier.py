@@ -17,7 +17,7 @@ from gans.command_line.flags import SetFlags
 from gans.data import datasets
 from gans.data.held_out import classifier_images
 from gans.data.images import DataError
-from gans.metrics import classifier as classifiers
+from gans.features import classifier as classifiers
 
 
 def train(

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from gans.command_line.errors import UsageError
 from gans.data.held_out import HeldOut, classifier_images
 from gans.data.images import DataError
-from gans.metrics import classifier as classifiers
-from gans.metrics import extractors, inception
+from gans.features import classifier as classifiers
+from gans.features import extractors, inception
 
 # Beside a folder: the FID network, or the classifier that knows the run's own data.
 INCEPTION, OWN = extractors.INCEPTION, "own"

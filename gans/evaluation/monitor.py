@@ -16,11 +16,11 @@ from gans.data.held_out import HeldOut, load_singles
 from gans.data.images import DataError
 from gans.evaluation import judges, pictures
 from gans.evaluation.pictures import Pictures
+from gans.features.classifier import ClassifierError
+from gans.features.extractors import Extractor, metric_name
+from gans.features.features import collect, reference
+from gans.features.torch_weights import WeightsError
 from gans.metrics import distribution, generation
-from gans.metrics.classifier import ClassifierError
-from gans.metrics.extractors import Extractor, metric_name
-from gans.metrics.features import collect, reference
-from gans.metrics.torch_weights import WeightsError
 from gans.training.restore import gan_module, generates, translate_takes
 from gans.training.run_folder import RunFolder, versions
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from gans.evaluation.pictures import Pictures
 from gans.evaluation.report import neighbours_picture
+from gans.features.extractors import Extractor, metric_name
+from gans.features.features import Features, collect, reference
 from gans.metrics import distribution, verdict
-from gans.metrics.extractors import Extractor, metric_name
-from gans.metrics.features import Features, collect, reference
 from gans.metrics.neighbours import nearest
 from gans.metrics.tables import mean_and_deviation
 
@@ -48,7 +48,7 @@ def measure(
     """Looks at the real pictures, or finds what is known of them, and at the samples of each seed.
 
     Args:
-        extractor: see `gans.metrics.extractors`.
+        extractor: see `gans.features.extractors`.
         real: at least 2.
         fakes: makes the samples of a seed; of a folder, the same ones.
         names: some of `distribution.NAMES`.

@@ -10,7 +10,7 @@ from gans.data.held_out import load_singles
 from gans.data.images import DataError
 from gans.evaluation import judges, pictures
 from gans.evaluation.request import Request, by_features, choose, find_extractor, measured
-from gans.metrics import classifier as classifiers
+from gans.features import classifier as classifiers
 from gans.metrics import generation
 from gans.metrics.metric import missing
 from gans.training.restore import open_run

@@ -21,7 +21,7 @@ import numpy as np
 
 from gans.data.images import to_uint8
 from gans.evaluation.pictures import Pictures
-from gans.metrics import segmentation
+from gans.features import segmentation
 from gans.metrics.diversity import diversity
 
 NAMES = ("perceptual", "label_scores")
@@ -48,7 +48,7 @@ def perceptual(
     Args:
         painted: `(sketches, samples, size, size, channels)` in [-1, 1].
         photos: real ones `(n, size, size, channels)`, n at least 2.
-        distance: of pairs, with `name` and `facts()`: `gans.metrics.lpips`.
+        distance: of pairs, with `name` and `facts()`: `gans.features.lpips`.
         seed: of the pairs of real photos.
         record: what else each line is to hold.
     """

@@ -19,9 +19,10 @@ from gans.evaluation.request import (
     shown,
     without,
 )
-from gans.metrics import lpips, segmentation, translation
+from gans.features import lpips, segmentation
+from gans.features.torch_weights import WeightsError
+from gans.metrics import translation
 from gans.metrics.hues import read_palette
-from gans.metrics.torch_weights import WeightsError
 from gans.metrics.translation import Direction
 from gans.training.restore import gan_module, open_run, translate_takes
 

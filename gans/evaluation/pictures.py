@@ -22,7 +22,7 @@ from gans.data.images import (
     open_image,
     to_uint8,
 )
-from gans.metrics.features import batched
+from gans.features.features import batched
 
 BATCH = 100
 Split = Literal["train", "val"]

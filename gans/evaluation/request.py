@@ -17,10 +17,10 @@ from gans.command_line import command
 from gans.command_line.errors import UsageError, usage_errors
 from gans.data.images import DataError, save_png
 from gans.evaluation import judges, of_features, of_paintings, pictures, report
-from gans.metrics import classifier as classifiers
-from gans.metrics.extractors import metric_name
+from gans.features import classifier as classifiers
+from gans.features.extractors import metric_name
+from gans.features.torch_weights import WeightsError
 from gans.metrics.metric import Metric, missing
-from gans.metrics.torch_weights import WeightsError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@
                pictures: far below 1 samples repeat
 
 By Inception the names are fid, kid, inception_score, precision, ...; by a classifier of toy fashion
-fd_toy, kd_toy, ... (`gans.metrics.extractors.metric_name`). Each depends on how many pictures there
-are: only numbers of the same counts can be compared, so the counts go with them.
+fd_toy, kd_toy, ... (`gans.features.extractors.metric_name`). Each depends on how many pictures
+there are: only numbers of the same counts can be compared, so the counts go with them.
 
 Mean and covariance are of all pictures; kernels and neighbours see at most `features.KEPT` of each,
 and neighbours as many samples as real pictures: of unequal sets they mean little.
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from gans.metrics.features import Features
+from gans.features.features import Features
 from gans.metrics.frechet import Moments, frechet_distance
 from gans.metrics.inception_score import SPLITS, inception_score
 from gans.metrics.kernel_distance import kernel_distance

@@ -2,7 +2,7 @@
 
 Zhu et al. 2017, "Toward Multimodal Image-to-Image Translation", arXiv:1711.11586, section 5.2: of
 100 inputs 20 samples each, distances between consecutive samples of one input, 19 an input, and the
-mean of the 1,900. The paper's distance is LPIPS (`gans.metrics.lpips`) in its version 0.0; any
+mean of the 1,900. The paper's distance is LPIPS (`gans.features.lpips`) in its version 0.0; any
 distance function will do here, and by default it is the mean absolute difference of pixels, which
 needs no learned network. A value says little beside one of another distance or version, so it is
 given beside the distance between random real photos, outlines included, and as a part of it: the
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gans.metrics.classifier import as_float
+from gans.features.classifier import as_float
 
 # Two stacks of images of one shape, (n, height, width, channels), to n distances, by pairs.
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -36,7 +36,7 @@ def consecutive_distances(samples: np.ndarray, distance: Distance = pixel_distan
     Args:
         samples: `(inputs, n, height, width, channels)`, n at least 2, in what `distance` takes.
         distance: of pairs; called once for an input. Where it has `consecutive`, which gives the
-            same for a row of images and looks at each once, as those of `gans.metrics.lpips` do,
+            same for a row of images and looks at each once, as those of `gans.features.lpips` do,
             that is called.
     """
     if np.ndim(samples) != 5 or not len(samples) or np.shape(samples)[1] < 2:

@@ -32,8 +32,8 @@ from typing import Any
 
 import numpy as np
 
+from gans.features.classifier import Classifier, as_float
 from gans.metrics import factors
-from gans.metrics.classifier import Classifier, as_float
 from gans.metrics.conditional import (
     angle_correlation,
     code_correlation,

@@ -1,7 +1,7 @@
 """How well maps of labels agree, by the three scores of pix2pix's FCN-score.
 
 Isola et al. 2017, arXiv:1611.07004, section 4.1 and table 1; scripts/eval_cityscapes/util.py of
-phillipi/pix2pix; Long et al. 2015, arXiv:1411.4038, section 5. `gans.metrics.segmentation` labels
+phillipi/pix2pix; Long et al. 2015, arXiv:1411.4038, section 5. `gans.features.segmentation` labels
 the photos.
 """
 

@@ -438,7 +438,7 @@ def test_table_of_weights():
 
 
 def test_weights_are_found_by_what_reads_them(weights):
-    from gans.metrics import inception_weights as reader
+    from gans.features import inception_weights as reader
 
     names = [download.WEIGHTS[name].file for name in ("inception", "inception_graph")]
     assert names == [reader.WEIGHTS, reader.GRAPH]

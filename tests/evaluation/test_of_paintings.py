@@ -8,7 +8,7 @@ import pytest
 from data_prep import toy_labels
 from gans.data.held_out import HeldOut
 from gans.evaluation import of_paintings, pictures
-from gans.metrics import segmentation
+from gans.features import segmentation
 
 MAPS = of_paintings.LabelMaps(toy_labels.CLASSES, toy_labels.read_labels)
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from gans.features.classifier import Facts
 from gans.metrics import generation
-from gans.metrics.classifier import Facts
 from gans.metrics.diversity import random_pair_distance
 from gans.metrics.generation import Generated, measure, measure_while_training
 from gans.metrics.metric import missing

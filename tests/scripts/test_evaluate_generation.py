@@ -13,8 +13,8 @@ from data_prep import toy_fashion
 from gans.cgan import CGAN
 from gans.data.held_out import load_singles
 from gans.dcgan import DCGAN
+from gans.features import classifier as classifiers
 from gans.infogan import InfoGAN
-from gans.metrics import classifier as classifiers
 from gans.metrics import generation
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder

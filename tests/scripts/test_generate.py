@@ -23,11 +23,11 @@ from gans.data.held_out import classifier_images
 from gans.data.images import to_uint8
 from gans.data.sheets import brightest, sheet, shown
 from gans.dcgan import DCGAN
+from gans.features.classifier import as_float
 from gans.gan import GAN
 from gans.infogan import InfoGAN
 from gans.matching_cgan import MatchingCGAN
 from gans.metrics import probe
-from gans.metrics.classifier import as_float
 from gans.nn import guided, walks
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import open_run

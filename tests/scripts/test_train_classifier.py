@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gans.metrics import classifier as classifiers
+from gans.features import classifier as classifiers
 
 
 @pytest.fixture

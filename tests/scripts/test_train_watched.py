@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gans.metrics import classifier as classifiers
+from gans.features import classifier as classifiers
 from gans.metrics import distribution
 
 NARROW = ("--generator_filters=2", "--discriminator_filters=2", "--batch_size=4", "--log_every=1")

@@ -5,9 +5,9 @@ import pytest
 from checkpoints import checkpoint
 from tensorflow.core.framework import graph_pb2, types_pb2
 
-from gans.metrics import inception, inception_weights
-from gans.metrics.inception_network import kernel_shapes
-from gans.metrics.inception_weights import WeightsError, find, graph_name, read_weights
+from gans.features import inception, inception_weights
+from gans.features.inception_network import kernel_shapes
+from gans.features.inception_weights import WeightsError, find, graph_name, read_weights
 
 RANDOM = np.random.default_rng(0)
 PARTS = ("weight", "bias", "running_mean", "running_var")

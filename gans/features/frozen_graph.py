@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gans.metrics.torch_pickle import WeightsError, require, show
+from gans.features.torch_pickle import WeightsError, require, show
 
 GZIP = b"\x1f\x8b"
 # The graph of 2015 has 95,673,916 bytes and 1,000 nodes, the largest of 8 MB.

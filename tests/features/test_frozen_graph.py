@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tensorflow.core.framework import graph_pb2, types_pb2
 
-from gans.metrics import frozen_graph
-from gans.metrics.frozen_graph import Normalization, read, read_graph
-from gans.metrics.torch_weights import WeightsError
+from gans.features import frozen_graph
+from gans.features.frozen_graph import Normalization, read, read_graph
+from gans.features.torch_weights import WeightsError
 
 KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from gans.metrics import classifier as classifiers
-from gans.metrics.classifier import ClassifierError, build, default_epochs, existing, load, train
+from gans.features import classifier as classifiers
+from gans.features.classifier import ClassifierError, build, default_epochs, existing, load, train
 from gans.metrics.conditional import conditional_accuracy
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from gans.metrics import segmentation
-from gans.metrics.label_scores import label_scores
-from gans.metrics.segmentation import (
+from gans.features import segmentation
+from gans.features.segmentation import (
     SegmentationError,
     build,
     default_epochs,
@@ -16,6 +15,7 @@ from gans.metrics.segmentation import (
     load,
     train,
 )
+from gans.metrics.label_scores import label_scores
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

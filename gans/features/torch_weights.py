@@ -3,7 +3,7 @@
     read("pt_inception-2015-12-05-6726825d.pth")        {"fc.weight": float32 (1008, 2048), ...}
 
 A checkpoint is a pickle and the storages that it describes tensors of. Nothing is loaded:
-gans/metrics/torch_pickle.py follows the pickle, and knows nothing but tensors.
+gans/features/torch_pickle.py follows the pickle, and knows nothing but tensors.
 
 Both forms of `torch.save` are read: the zip archive of PyTorch 1.6 and later, and the stream of
 pickles before it, in which the published Inception weights of 2019 are. Sizes are held against the
@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gans.metrics.torch_pickle import KINDS, Storage, Tensor, WeightsError, require, run, show
+from gans.features.torch_pickle import KINDS, Storage, Tensor, WeightsError, require, run, show
 
 # The first bytes of the two forms; the second is a pickle of PyTorch's magic number.
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gans.metrics import frozen_graph, torch_weights
-from gans.metrics.inception_network import CLASSES, EPSILON, FEATURES, NORMALIZATION, kernel_shapes
-from gans.metrics.torch_pickle import WeightsError, require, show
+from gans.features import frozen_graph, torch_weights
+from gans.features.inception_network import CLASSES, EPSILON, FEATURES, NORMALIZATION, kernel_shapes
+from gans.features.torch_pickle import WeightsError, require, show
 
 WEIGHTS, GRAPH = "pt_inception-2015-12-05-6726825d.pth", "inception-2015-12-05.tgz"
 FOLDER = "data"  # Where the command puts them.

@@ -2,7 +2,7 @@
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
 arXiv:1801.03924, section 3, equation 1; lpips/lpips.py of richzhang/PerceptualSimilarity. At some
-layers of a network (`gans/metrics/lpips_networks.py`) the features of both pictures are scaled to
+layers of a network (`gans/features/lpips_networks.py`) the features of both pictures are scaled to
 length 1 over the channels, their squared differences weighted by channel (the "linear heads",
 fitted to what people find similar; never negative), averaged over the places and added up over the
 layers.
@@ -32,9 +32,9 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from gans.metrics import lpips_networks as networks
-from gans.metrics.classifier import as_float, sha256
-from gans.metrics.torch_weights import WeightsError, read
+from gans.features import lpips_networks as networks
+from gans.features.classifier import as_float, sha256
+from gans.features.torch_weights import WeightsError, read
 
 Net = Literal["alex", "vgg", "squeeze"]
 NETS: tuple[str, ...] = get_args(Net)
@@ -229,7 +229,7 @@ def digest(heads: list[np.ndarray]) -> str:
 
 
 class _Extractor(Protocol):
-    """See `gans.metrics.extractors`."""
+    """See `gans.features.extractors`."""
 
     name: str
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gans.metrics.extractors import Extractor
+from gans.features.extractors import Extractor
 from gans.metrics.frechet import Moments
 
 KEPT = 10_000
@@ -62,7 +62,7 @@ def collect(
     Args:
         batches: uint8 `(n, height, width, channels)`, together `count` pictures.
         count: 2 or more.
-        extractor: see `gans.metrics.extractors`.
+        extractor: see `gans.features.extractors`.
         kept: the most features that are held.
         describe: word before the progress bar.
 

@@ -6,7 +6,7 @@
 It is Szegedy et al. 2016 (arXiv:1512.00567) as Google published it before the paper's checkpoint,
 and as Heusel et al. 2017 (arXiv:1706.08500) took it for FID. keras.applications has another one,
 with other weights, whose scores cannot be compared with anybody's. The network is in
-gans/metrics/inception_network.py, where its weights come from in gans/metrics/inception_weights.py.
+inception_network.py, where its weights come from in inception_weights.py.
 
 A resize to 299x299 belongs to the measure, and three are in use:
 
@@ -26,8 +26,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from gans.metrics.inception_network import CLASSES, FEATURES, SIZE, build, connect, fill, fold
-from gans.metrics.inception_weights import WeightsError, find, read_weights
+from gans.features.inception_network import CLASSES, FEATURES, SIZE, build, connect, fill, fold
+from gans.features.inception_weights import WeightsError, find, read_weights
 
 __all__ = ["BATCH", "Inception", "WeightsError", "build", "fill", "find", "load", "preprocess"]
 
@@ -68,7 +68,7 @@ def _resize_by_pillow(images: np.ndarray) -> np.ndarray:
 
 
 class Inception:
-    """The network as an extractor of features (`gans/metrics/extractors.py`).
+    """The network as an extractor of features (`gans/features/extractors.py`).
 
     Args:
         weights: from `read_weights`.

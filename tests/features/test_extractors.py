@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gans.metrics import classifier as classifiers
-from gans.metrics import extractors
-from gans.metrics.classifier import Classifier, ClassifierError, Facts, as_float
+from gans.features import classifier as classifiers
+from gans.features import extractors
+from gans.features.classifier import Classifier, ClassifierError, Facts, as_float
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

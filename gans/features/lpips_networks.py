@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gans.metrics.torch_weights import WeightsError
+from gans.features.torch_weights import WeightsError
 
 # The narrowest image of which a pixel is left after the last pooling.
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gans.metrics.features import batched, collect, reference
+from gans.features.features import batched, collect, reference
 from gans.metrics.frechet import Moments
 
 

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gans.metrics.torch_weights import WeightsError, read
+from gans.features.torch_weights import WeightsError, read
 
 NUMBERS = np.arange(24, dtype=np.float32)
 KINDS = {

@@ -24,7 +24,7 @@ from checkpoints import (
     zipped,
 )
 
-from gans.metrics import torch_pickle, torch_weights
+from gans.features import torch_pickle, torch_weights
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from gans.metrics.classifier import as_float, sha256
+from gans.features.classifier import as_float, sha256
 from gans.metrics.label_scores import label_scores
 
 FACTS, WEIGHTS = "segmenter.json", "segmenter.weights.h5"

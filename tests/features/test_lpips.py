@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from checkpoints import checkpoint
 
-from gans.metrics import lpips, lpips_networks
+from gans.features import lpips, lpips_networks
+from gans.features.lpips import FeatureDistance, as_bytes, digest, load, read_heads
+from gans.features.lpips_networks import build, fill, read_keras_squeezenet, shapes
+from gans.features.torch_weights import WeightsError
 from gans.metrics.diversity import consecutive_distances
-from gans.metrics.lpips import FeatureDistance, as_bytes, digest, load, read_heads
-from gans.metrics.lpips_networks import build, fill, read_keras_squeezenet, shapes
-from gans.metrics.torch_weights import WeightsError
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

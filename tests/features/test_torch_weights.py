@@ -31,8 +31,8 @@ from checkpoints import (
     zipped,
 )
 
-from gans.metrics import torch_weights
-from gans.metrics.torch_weights import WeightsError, read
+from gans.features import torch_weights
+from gans.features.torch_weights import WeightsError, read
 
 RANDOM = np.random.default_rng(0)
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 from checkpoints import checkpoint
 from scipy.signal import correlate
 
-from gans.metrics.inception import Inception, load, preprocess
-from gans.metrics.inception_network import build, fill, fold, kernel_shapes
-from gans.metrics.inception_weights import read_weights
+from gans.features.inception import Inception, load, preprocess
+from gans.features.inception_network import build, fill, fold, kernel_shapes
+from gans.features.inception_weights import read_weights
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
