@@ -14,8 +14,6 @@ from gans.command_line.flags import DomainFlags, PairFlags, SetFlags, TagFlags, 
 from gans.command_line.gan_files import GanFile
 from gans.data.data_settings import DataSettings
 from gans.data.datasets import TOY_FASHION
-from gans.evaluation import monitor
-from gans.metrics import generation
 from gans.training import start
 from gans.training.run_settings import RunSettings, resolve
 
@@ -101,6 +99,16 @@ def start_training(
             batch_size=flags.batch_size,
         )
 
+    def watch(*args):
+        from gans.evaluation import monitor
+
+        return monitor.watch(*args)
+
+    def measure(gan, run: RunSettings, preview) -> dict[str, float]:
+        from gans.metrics import generation
+
+        return generation.measure_while_training(gan, run, preview)
+
     def open_data(run: RunSettings, cache_dir: Path):
         from gans.data.training_data import open_data
 
@@ -124,8 +132,8 @@ def start_training(
         command=recorded(file, flags, data, given),
         label_dim=given.get("label_dim"),
         progress=progress,
-        measure=generation.measure_while_training if file.can.starts_from == "noise" else None,
-        watch=monitor.watch,
+        measure=None,
+        watch=watch,
     )
 
 

@@ -53,13 +53,14 @@ class RunFolder:
         self.metrics_file = self.path / "metrics.jsonl"
 
     def read_record(self) -> dict[str, Any]:
-        """What `config.json` holds: `settings`, `command`, `versions`.
+        """What `config.json` holds: `run`, the settings; `command`, the line that trained it;
+        `versions`, of the libraries.
 
         Raises `UsageError` where there is no run, or one of a version with other records.
         """
         try:
             record = json.loads(self.config_file.read_text(encoding="utf-8"))
-            if isinstance(record["settings"]["gan"], str):
+            if isinstance(record["run"]["gan"], str):
                 return record
             received = "a run of another version of this library"
         except (OSError, ValueError, TypeError):
@@ -72,7 +73,7 @@ class RunFolder:
 
     def read_settings(self) -> RunSettings:
         """The settings that the run was begun with. Raises `UsageError` where there is no run."""
-        record = self.read_record()["settings"]
+        record = self.read_record()["run"]
         try:
             return RunSettings.of(record)
         except (KeyError, TypeError, ValueError) as error:
@@ -112,11 +113,11 @@ class RunFolder:
         run that is made longer the epochs. Needs the lock.
         """
         # Before all else: it tells a run from somebody's files.
-        record = {"settings": run.record(), "command": command, "versions": versions()}
+        record = {"run": run.record(), "command": command, "versions": versions()}
         if self.config_file.exists():
             begun = self.read_record()
-            longer = run.epochs > begun["settings"]["epochs"]
-            begun["settings"]["epochs"] = run.epochs
+            longer = run.epochs > begun["run"]["epochs"]
+            begun["run"]["epochs"] = run.epochs
             record = begun | {"command": command}
         else:
             longer = True
