@@ -7,7 +7,7 @@ import tensorflow as tf
 from checkpoints import checkpoint
 from scipy.signal import correlate
 
-from gans.features.inception import Inception, load, preprocess
+from gans.features.inception import load, preprocess
 from gans.features.inception_network import build, fill, fold, kernel_shapes
 from gans.features.inception_weights import read_weights
 
@@ -99,7 +99,12 @@ def model(weights):
 
 @pytest.fixture(scope="module")
 def extractor(file):
-    return load(file, batch_size=2)
+    """Made in a run of bfloat16, which is measured as any other."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        return load(file, batch_size=2)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="module")
@@ -281,12 +286,9 @@ def test_grey_pictures_are_red_green_and_blue_alike(extractor):
     np.testing.assert_array_equal(found[0], expected[0])
 
 
-def test_a_run_of_bfloat16_is_judged_as_any_other(weights, extractor):
-    expected = extractor.extract(IMAGES[:1])[0]
+def test_layers_are_float32_in_a_run_of_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        again = Inception(weights, "", "", batch_size=2)
-        np.testing.assert_array_equal(again.extract(IMAGES[:1])[0], expected)
         policies = {layer.compute_dtype for layer in build().layers}
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:

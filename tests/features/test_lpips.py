@@ -303,7 +303,7 @@ def test_only_the_published_files_have_the_bare_name(files, monkeypatch):
 
 def test_files_of_torch_save_are_the_same(files, tmp_path):
     top = {"classifier.1.bias": np.ones(5, np.float32)}
-    backbone, heads = tmp_path / "squeezenet1_1-01234567.pth", tmp_path / "squeeze.pth"
+    backbone, heads = tmp_path / "squeezenet.pth", tmp_path / "squeeze.pth"
     backbone.write_bytes(checkpoint(random_state("squeeze") | top))
     heads.write_bytes(checkpoint(random_heads("squeeze")))
     from_torch = load(backbone, "squeeze", heads)
