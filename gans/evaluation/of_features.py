@@ -12,8 +12,9 @@ import numpy as np
 from gans.evaluation.pictures import Pictures
 from gans.evaluation.report import neighbours_picture
 from gans.features.extractors import Extractor, metric_name
-from gans.features.features import Features, collect, reference
+from gans.features.features import collect, reference
 from gans.metrics import distribution, verdict
+from gans.metrics.distribution import Features
 from gans.metrics.neighbours import nearest
 from gans.metrics.tables import mean_and_deviation
 

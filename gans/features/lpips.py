@@ -32,9 +32,9 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
+from gans.data.images import to_float
 from gans.features import lpips_networks as networks
-from gans.features.classifier import as_float, sha256
-from gans.features.torch_weights import WeightsError, read
+from gans.features.torch_weights import WeightsError, read, sha256
 
 Net = Literal["alex", "vgg", "squeeze"]
 NETS: tuple[str, ...] = get_args(Net)
@@ -324,7 +324,7 @@ def _check_pair(a: np.ndarray, b: np.ndarray, smallest: int = 1, net: str = "") 
 
 def _rgb(images: np.ndarray) -> np.ndarray:
     """float32 in [-1, 1] of three channels; a grey one is three alike."""
-    floats = as_float(images)
+    floats = to_float(images)
     return np.repeat(floats, 3, axis=-1) if floats.shape[-1] == 1 else floats
 
 

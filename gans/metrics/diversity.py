@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gans.features.classifier import as_float
+from gans.data.images import to_float
 
 # Two stacks of images of one shape, (n, height, width, channels), to n distances, by pairs.
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -27,7 +27,7 @@ def pixel_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Args:
         a, b: `(n, height, width, channels)`, uint8, or float in [-1, 1].
     """
-    return np.abs(as_float(a) - as_float(b)).mean(axis=(1, 2, 3))
+    return np.abs(to_float(a) - to_float(b)).mean(axis=(1, 2, 3))
 
 
 def consecutive_distances(samples: np.ndarray, distance: Distance = pixel_distance) -> np.ndarray:

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from gans.features.classifier import Classifier, as_float
+from gans.data.images import to_float
 from gans.metrics import factors
 from gans.metrics.conditional import (
     angle_correlation,
@@ -66,7 +66,7 @@ def measure(
     gan: Any,
     settings: dict[str, Any],
     samples: int | None = None,
-    classifier: Classifier | None = None,
+    classifier: Any = None,
     *,
     asked: np.ndarray | None = None,
     real: np.ndarray | None = None,
@@ -122,7 +122,7 @@ class Generated:
     gan: Any
     settings: dict[str, Any]
     samples: int | None = None
-    classifier: Classifier | None = None
+    classifier: Any = None
     asked: np.ndarray | None = None
     real: np.ndarray | None = None
     others: np.ndarray | None = None
@@ -251,7 +251,7 @@ class Generated:
 
     def _of_each(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """`function` of all images in [-1, 1], in parts."""
-        return np.concatenate([function(as_float(self.made[part])) for part in self._parts()])
+        return np.concatenate([function(to_float(self.made[part])) for part in self._parts()])
 
     @functools.cached_property
     def found(self) -> np.ndarray:
@@ -347,7 +347,7 @@ class Generated:
 
     def compared(self) -> np.ndarray:
         """As many of the images as there are real ones, in [-1, 1]."""
-        return as_float(self.made[: len(self.real)])
+        return to_float(self.made[: len(self.real)])
 
     def realism(self, images: np.ndarray | None) -> float:
         """Distance of the images to as many real ones; NaN where there are fewer than two."""

@@ -61,7 +61,17 @@ class FakeClassifier:
     """Sees the class as the brightness of the first pixel: class c of k is 2 c / (k - 1) - 1."""
 
     def __init__(self, classes, size=32, channels=3, accuracy=0.995):
-        self.facts = Facts(tuple(classes), True, size, channels, accuracy, 100, 1, 0, "fake")
+        self.facts = Facts(
+            classes=tuple(classes),
+            exclusive=True,
+            image_size=size,
+            image_channels=channels,
+            accuracy=accuracy,
+            images=100,
+            epochs=1,
+            seed=0,
+            dataset="fake",
+        )
 
     def predict(self, images):
         count = len(self.facts.classes)
