@@ -19,7 +19,7 @@ import numpy as np
 
 from gans.features import trained
 from gans.features.trained import TrainedNetwork, draw_seeds, float32_layers
-from gans.metrics.conditional import conditional_accuracy
+from gans.metrics.codes import conditional_accuracy
 
 SMALLEST = 28
 DENSE = 128

@@ -19,8 +19,7 @@ from tqdm import tqdm
 
 from gans.command_line.files import replacing
 from gans.features.extractors import Extractor
-from gans.metrics.distribution import Features
-from gans.metrics.frechet import Moments
+from gans.metrics.feature_sets import Features, Moments
 
 KEPT = 10_000
 # Of the file format, and of what is kept: another version is another key.

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from gans.metrics.frechet import Moments, frechet_distance
+from gans.metrics.feature_sets import Features, Moments
+from gans.metrics.frechet import frechet_distance
 from gans.metrics.inception_score import SPLITS, inception_score
 from gans.metrics.kernel_distance import kernel_distance
 from gans.metrics.neighbours import DENSITY_K, PRECISION_K, nearest, prdc
@@ -34,28 +35,6 @@ NAMES = ("fd", "kd", "is", "precision", "density", "recall", "coverage", "spacin
 GROUPS = {"prdc": ("precision", "density", "recall", "coverage")}
 # Of which more is better; of fd and kd less is.
 HIGHER = ("is", "inception_score", "precision", "density", "recall", "coverage", "spacing")
-
-
-@dataclass(frozen=True)
-class Features:
-    """What is known of a set of pictures; `gans.features.features` collects it.
-
-    Attributes:
-        moments: of the features of all pictures.
-        kept: features float32 `(m, d)` of some, in the order of the set.
-        logits: float32 `(m, classes)` of the same, or None.
-        indices: int64 `(m,)`, which pictures these are.
-        digest: sha256 of the pictures.
-    """
-
-    moments: Moments
-    kept: np.ndarray
-    logits: np.ndarray | None
-    indices: np.ndarray
-    digest: str
-
-    def __len__(self) -> int:
-        return self.moments.count
 
 
 @dataclass(frozen=True)

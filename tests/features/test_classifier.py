@@ -4,7 +4,7 @@ import pytest
 from drawn import SIDES, halves
 
 from gans.features.classifier import Classifier, Facts
-from gans.metrics.conditional import conditional_accuracy
+from gans.metrics.codes import conditional_accuracy
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gans.features.features import batched, collect, reference
-from gans.metrics.frechet import Moments
+from gans.metrics.feature_sets import Moments
 
 
 class Means:

@@ -10,8 +10,8 @@ from gans.metrics import generation
 from gans.metrics.diversity import random_pair_distance
 from gans.metrics.generation import Generated, measure, measure_while_training
 from gans.metrics.metric import missing
+from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
 
 HUES = {"red": 0, "lime": 90, "cyan": 180, "violet": 270}
 NEUTRALS = ["black", "grey"]
