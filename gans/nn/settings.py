@@ -7,6 +7,7 @@ module, like the class, needs no TensorFlow: a command line is checked before th
 
 import dataclasses
 import numbers
+import operator
 import types
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -19,6 +20,7 @@ def setting(
     meaning: str,
     *,
     least: float | None = None,
+    most: float | None = None,
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
@@ -27,9 +29,9 @@ def setting(
     Args:
         default: Its default.
         meaning: What `--help` says about it.
-        least, above, below: Limits of a number; None as a value passes.
+        least, most, above, below: Limits of a number; None as a value passes.
     """
-    limits = {"least": least, "above": above, "below": below}
+    limits = {"least": least, "most": most, "above": above, "below": below}
     return dataclasses.field(default=default, metadata={"meaning": meaning, **limits})
 
 
@@ -53,13 +55,14 @@ class Checked:
                 raise ValueError(f"`{name}` must be {expected}. Received: {value!r}")
             if value is None or isinstance(value, str | bool):
                 continue
-            least, above, below = (facts[limit] for limit in ("least", "above", "below"))
-            if least is not None and value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received: {value}")
-            if above is not None and value <= above:
-                raise ValueError(f"`{name}` must be above {above}. Received: {value}")
-            if below is not None and value >= below:
-                raise ValueError(f"`{name}` must be below {below}. Received: {value}")
+            for words, limit, is_outside in (
+                ("at least", facts["least"], operator.lt),
+                ("at most", facts["most"], operator.gt),
+                ("above", facts["above"], operator.le),
+                ("below", facts["below"], operator.ge),
+            ):
+                if limit is not None and is_outside(value, limit):
+                    raise ValueError(f"`{name}` must be {words} {limit}. Received: {value}")
         self.check()
 
     def check(self):
@@ -178,7 +181,7 @@ class DCGANSettings(ConvolutionalSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationSettings(AdamSettings):
+class TranslationSettings(Settings):
     """Of all GANs that translate images."""
 
     image_size: int = setting(256, "Side of the images in pixels.", least=1)
@@ -194,6 +197,12 @@ class TranslationSettings(AdamSettings):
         "Channels of the discriminator's first layer; up to 8 times as many further in.",
         least=1,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetSettings(AdamSettings, TranslationSettings):
+    """Of those with the generators of pix2pix or CycleGAN (`gans.nn.networks`)."""
+
     upsample: Literal["transpose", "resize"] = setting(
         "transpose",
         "How the generator doubles its maps: by transposed convolutions, or by bilinear resizing "
