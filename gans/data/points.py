@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gans.data.figures import point_picture
 from gans.data.images import DataError
 from gans.data.stream import shuffled
 from gans.data.training_data import TrainingData
+from gans.pictures.point_picture import point_picture
 
 COUNT = 100_000
 RASTER = 96  # Points on a side of the raster that a discriminator's field is drawn from.

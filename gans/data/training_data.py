@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from gans.data import arrays, datasets, pairs, prepared, unpaired
 from gans.data import labelled as single
-from gans.data.images import DataError, grid
+from gans.data.images import DataError
 from gans.data.stream import Source, naming_damage
+from gans.pictures.image_grid import grid
 
 PREVIEWS = 8  # Rows of a sample grid.
 SINGLE_PREVIEWS = 64

@@ -166,7 +166,7 @@ def steps_per_call(preset: int, given: int | None, steps: int) -> int:
 
 def film(run: RunFolder) -> Path:
     """The sample pictures of a run as `samples.gif` in its folder."""
-    from gans.data.figures import save_gif
+    from gans.pictures.animation import save_gif
 
     path = run.path / "samples.gif"
     save_gif(sorted(run.samples.glob("step-*.png")), path)
