@@ -39,7 +39,7 @@ class Abilities:
     """
 
     starts_from: Literal["noise", "pairs", "domains"]
-    networks: tuple[str, ...]
+    networks: tuple[str, ...] = ("generator", "discriminator")
     labels: Literal["none", "one", "many"] = "none"
     shows: tuple[Shows, ...] = ()
     varies_by: Literal["style", "noise", "direction"] | None = None

@@ -14,7 +14,7 @@ from keras import layers
 from gans.nn import initializers
 from gans.nn.layers import Conv2D, Dropout, TileLatent, normalization
 from gans.nn.networks import double
-from gans.nn.settings import doublings
+from gans.nn.settings import DCGANSettings, doublings
 
 Norm = Literal["batch", "layer", "none"]
 
@@ -24,6 +24,50 @@ def activate(x, activation: Literal["relu", "leaky_relu"], slope: float = 0.2):
     if activation == "relu":
         return layers.ReLU()(x)
     return layers.LeakyReLU(negative_slope=slope)(x)
+
+
+def build_generator(s: DCGANSettings) -> keras.Model:
+    """The generator of DCGAN (figure 1): from noise to an image.
+
+    `(batch, latent_dim)` to `(batch, image_size, image_size, image_channels)` in [-1, 1].
+    """
+    z = layers.Input((s.latent_dim,), name="z")
+    image = generator(
+        z,
+        image_size=s.image_size,
+        filters=s.generator_filters,
+        output_channels=s.image_channels,
+        kernel_size=s.kernel_size,
+        activation=s.generator_activation,
+        init_stddev=s.init_stddev,
+        upsample=s.upsample,
+    )
+    return keras.Model(z, image, name="generator")
+
+
+def build_discriminator(s: DCGANSettings, packing: int = 1) -> keras.Model:
+    """The discriminator of DCGAN: from an image to the logit of its being real.
+
+    `(packing * batch, image_size, image_size, image_channels)` in [-1, 1] to `(batch, 1)`: one
+    logit for every `packing` images that follow each other.
+    """
+    sample = layers.Input(s.sample_shape, name="sample")
+    logit = _judgement(s, Pack(packing)(sample), s.discriminator_filters)
+    return keras.Model(sample, logit, name="discriminator")
+
+
+def build_critic(s: DCGANSettings) -> keras.Model:
+    """The same network as a critic, without a meaning as a logit: `(batch, image_size, image_size,
+    image_channels)` in [-1, 1] to a number without bounds `(batch, 1)`.
+    """
+    sample = layers.Input(s.sample_shape, name="sample")
+    return keras.Model(sample, _judgement(s, sample, s.critic_filters), name="critic")
+
+
+def _judgement(s: DCGANSettings, image, filters: int):
+    options = {"kernel_size": s.kernel_size, "norm": s.norm, "init_stddev": s.init_stddev}
+    x = features(image, filters=filters, **options)
+    return score(x, initializers.normal(s.init_stddev))
 
 
 def generator(

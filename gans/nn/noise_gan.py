@@ -9,8 +9,9 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
+from gans.nn.dcgan_networks import pooled_fields
 from gans.nn.model import GANModel
-from gans.nn.random import draw
+from gans.nn.random import draw, seed_of
 
 GRID = 8  # Rows and columns of a sample grid.
 ROWS = 16  # Rows at most of a grid with a label each.
@@ -38,6 +39,20 @@ class NoiseGAN(GANModel):
     def discriminating_network(self) -> keras.Model:
         """The discriminator, or the critic."""
         return self.discriminator if hasattr(self, "discriminator") else self.critic
+
+    @property
+    def step(self):
+        """Updates of the discriminator or critic, which every step makes: with the seed, what every
+        random draw is a function of.
+        """
+        critic = not hasattr(self, "optimizer_discriminator")
+        return (self.optimizer_critic if critic else self.optimizer_discriminator).iterations
+
+    def sample_latent(self, samples, stream: int = 0) -> tf.Tensor:
+        """The noise of this step, one z per sample: a function of (seed, stream, step)."""
+        s = self.settings
+        seed = seed_of(s.seed, stream, self.step)
+        return draw(s.latent, (tf.shape(samples)[0], s.latent_dim), seed)
 
     def draw_latents(self, count: int, seed: int = 0) -> np.ndarray:
         """Fixed noise outside training, `(count, latent_dim)` float32: a function of the seed.
@@ -81,6 +96,24 @@ class NoiseGAN(GANModel):
         if self.settings.data == "points":
             samples = np.asarray(samples, np.float32) / np.float32(self.settings.point_scale)
         return self.in_chunks(values, *((samples,) if labels is None else (samples, labels)))
+
+    def features(self, images) -> np.ndarray:
+        """What the linear classifiers of DCGAN's paper see (section 5.1), `(n, features)`: the maps
+        of all convolutions of the discriminator, the largest value in each of 4x4 fields.
+
+        Args:
+            images: `(n, image_size, image_size, image_channels)` in [-1, 1].
+        """
+        network = self.discriminating_network
+        maps = [layer.output for layer in network.layers if layer.name.startswith("features_")]
+        trunk = keras.Model(network.input, maps)
+
+        def pooled(chunk):
+            # Of a pack, the sample repeated.
+            maps = trunk(tf.repeat(chunk, self.packing, axis=0), training=False)
+            return tf.concat([pooled_fields(x, 4) for x in tf.nest.flatten(maps)], axis=-1)
+
+        return self.in_chunks(pooled, images)
 
     def preview(self, batch: tuple[np.ndarray, ...] | np.ndarray) -> list:
         """Rows of a sample grid at fixed latents; of points as `preview_points`, of the raster that

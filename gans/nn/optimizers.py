@@ -3,9 +3,12 @@ of the image-to-image papers.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
+
+from gans.nn.settings import AdamSettings
 
 
 @keras.saving.register_keras_serializable("gans")
@@ -208,20 +211,36 @@ def decaying_rate(
 
 
 def adam(
-    network: keras.Model, learning_rate, beta_1: float, beta_2: float = 0.999, l2: float = 0.0
-):
-    """`Adam`, built for a network.
+    settings: AdamSettings, epochs: int | None, steps_per_epoch: int | None
+) -> Callable[..., Adam]:
+    """What makes the optimizer of a network, `adam(...)(network)`: Adam by the settings of a GAN.
+
+    It takes the network and, where they differ from the settings, `learning_rate`; `every`, as
+    `LinearDecay`; `beta_2` and `l2`, as `Adam`.
 
     Args:
-        learning_rate: a float, or what `decaying_rate` returns.
-        beta_1, beta_2, l2: as in `Adam`.
+        settings: learning_rate, beta_1 and decay_epochs.
+        epochs, steps_per_epoch: length of the run; None will do where decay_epochs is 0.
     """
-    return built(Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, l2=l2), network)
+
+    def make(network, learning_rate: float | None = None, every: int = 1, **options) -> Adam:
+        rate = settings.learning_rate if learning_rate is None else learning_rate
+        rate = decaying_rate(rate, settings.decay_epochs, epochs, steps_per_epoch, every)
+        return built(Adam(rate, beta_1=settings.beta_1, **options), network)
+
+    return make
+
+
+def rmsprop(network: keras.Model, learning_rate: float) -> keras.optimizers.RMSprop:
+    """RMSprop as PyTorch has it, whose average forgets by 0.99 (WGAN's official code)."""
+    # Keras adds epsilon below the root, PyTorch 1e-8 beside it. 1e-8 below would be 1e-4 beside,
+    # and a critic of weights up to 0.01 hands down gradients of 1e-6 to 1e-5.
+    return built(keras.optimizers.RMSprop(learning_rate, rho=0.99, epsilon=1e-16), network)
 
 
 def built(
     optimizer: keras.optimizers.Optimizer, network: keras.Model
 ) -> keras.optimizers.Optimizer:
-    """The optimizer, with its variables for a network: a checkpoint can be read before a step."""
+    """The optimizer with its variables for a network: a checkpoint can be read before a step."""
     optimizer.build(network.trainable_variables)
     return optimizer

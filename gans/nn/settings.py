@@ -85,6 +85,23 @@ class AdamSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdamOrSGDSettings(AdamSettings):
+    """Of the GANs whose papers used stochastic gradient descent."""
+
+    optimizer: Literal["adam", "sgd"] = setting(
+        "adam", "adam; or sgd, that of the paper, whose rate shrinks and whose momentum grows."
+    )
+
+    def check(self):
+        super().check()
+        if self.optimizer == "sgd" and self.decay_epochs:
+            raise ValueError(
+                "`decay_epochs` must be 0 with optimizer='sgd', whose rate shrinks by itself. "
+                f"Received: {self.decay_epochs}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoiseSettings(Settings):
     """Of all GANs that start from noise."""
 
@@ -99,20 +116,8 @@ class NoiseSettings(Settings):
         64, "Side of the images in pixels; with convolutions 4 to 7 times a power of two.", least=1
     )
     image_channels: int = setting(3, "3, or 1 for grey.", least=1)
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
     latent: Literal["normal", "uniform"] = setting(
         "normal", "Distribution of z: standard normal, or uniform in [-1, 1]."
-    )
-    generator_filters: int = setting(
-        64,
-        "With convolutions, channels of the generator's last hidden map, doubled on each smaller "
-        "one; else the width of its layers.",
-        least=1,
-    )
-    upsample: Literal["transpose", "resize"] = setting(
-        "transpose",
-        "How a convolutional generator doubles its maps: by transposed convolutions, or bilinear "
-        "resizing and a convolution, which leaves no checkerboard.",
     )
 
     @property
@@ -121,6 +126,49 @@ class NoiseSettings(Settings):
         if self.data == "points":
             return (2,)
         return (self.image_size, self.image_size, self.image_channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionalSettings(NoiseSettings):
+    """Of GANs from noise with the networks of DCGAN; on points they are fully connected."""
+
+    generator_filters: int = setting(
+        64,
+        "Channels of the generator's last hidden map, doubled on each smaller one; on points, the "
+        "width of its layers.",
+        least=1,
+    )
+    upsample: Literal["transpose", "resize"] = setting(
+        "transpose",
+        "How the generator of images doubles its maps: by transposed convolutions, or by bilinear "
+        "resizing and a convolution, which leaves no checkerboard.",
+    )
+
+    @property
+    def is_convolutional(self) -> bool:
+        """Whether the networks are convolutions."""
+        return self.data == "images"
+
+    def check(self):
+        super().check()
+        if self.is_convolutional:
+            doublings(self.image_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCGANSettings(ConvolutionalSettings):
+    """Of the networks in `gans.nn.dcgan_networks` and `gans.nn.point_networks`."""
+
+    kernel_size: Literal[4, 5] = setting(4, "Side of all kernels; 5 in the DCGAN paper.")
+    generator_activation: Literal["relu", "leaky_relu"] = setting(
+        "relu", "Of the generator: relu in the DCGAN paper; its article tries leaky_relu."
+    )
+    norm: Literal["batch", "layer", "none"] = setting(
+        "batch", "Normalisation in the discriminator, or critic, of images."
+    )
+    init_stddev: float = setting(
+        0.02, "Standard deviation of the initial weights, where they are normal.", least=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,41 @@
+"""When WGAN and WGAN-GP update the generator: after several updates of the critic."""
+
+import tensorflow as tf
+
+from gans.nn.noise_gan import NoiseGAN
+
+MANY_CRITIC_STEPS = 100
+EARLY_ITERATIONS = 25
+RARE_ITERATIONS = 500
+
+
+class CriticGAN(NoiseGAN):
+    """A GAN whose step is one update of the critic; its settings have `n_critic` and may have
+    `warm_up`.
+
+    Attributes:
+        waited: critic steps since the last update of the generator, int64.
+        last_g_loss: loss of the generator in that update, shown in the steps without one.
+    """
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        options = {"initializer": "zeros", "trainable": False}
+        self.waited = self.add_weight(name="waited", shape=(), dtype="int64", **options)
+        self.last_g_loss = self.add_weight(name="last_g_loss", shape=(), **options)
+
+    def generator_is_due(self) -> tf.Tensor:
+        """Counts an update of the critic; true where the generator is to be updated now."""
+        waited = self.waited.value + 1
+        is_due = waited >= tf.cast(self.critic_steps(), tf.int64)
+        self.waited.assign(tf.where(is_due, tf.zeros_like(waited), waited))
+        return is_due
+
+    def critic_steps(self) -> tf.Tensor:
+        """Critic steps before the next update of the generator: `n_critic`; with `warm_up`, 100 in
+        its first 25 iterations and in each 500th (`main.py: Diters` of WGAN's official code).
+        """
+        iteration = self.optimizer_generator.iterations
+        many = (iteration < EARLY_ITERATIONS) | (iteration % RARE_ITERATIONS == 0)
+        warm_up = getattr(self.settings, "warm_up", False)
+        return tf.where(many & warm_up, MANY_CRITIC_STEPS, self.settings.n_critic)
