@@ -15,8 +15,9 @@ back from G's pictures; its likelihood bounds the mutual information I(c; G(z, c
 
 `categorical_loss` is -E[log Q] of the categorical code, in nats: log 10 = 2.30 if Q only guesses.
 `continuous_loss` is that of the continuous codes, summed over them, under a Gaussian with the mean
-that Q says and, with `variance="learned"`, also its variance; with "fixed" it is 1. G minimises -E[log D(G(z, c))] + lambda_categorical categorical_loss + lambda_continuous
-continuous_loss (equation 6, not saturating). D's losses are those of DCGAN. Means over the batch.
+that Q says and, with `variance="learned"`, also its variance; with "fixed" it is 1. G minimises
+-E[log D(G(z, c))] + lambda_categorical categorical_loss + lambda_continuous continuous_loss
+(equation 6, not saturating). The losses of D are those of DCGAN. Means over the batch.
 
 Differences from the paper
 - `paper`: as the official code, L_I is added to D's objective too: Q is trained with D, by D's
@@ -43,7 +44,7 @@ from gans.nn import dcgan_networks, losses, noise_gan, optimizers
 from gans.nn.initializers import normal
 from gans.nn.layers import keeping_statistics, normalization
 from gans.nn.random import draw, seed_of
-from gans.nn.settings import AdamSettings, ConvolutionalSettings, setting
+from gans.nn.settings import ConvolutionalSettings, OptimizerSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -55,7 +56,7 @@ SLOPE = 0.01  # Of the leaky ReLU (`misc/custom_ops.py`).
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AdamSettings, ConvolutionalSettings):
+class Settings(OptimizerSettings, ConvolutionalSettings):
     """The defaults are the numbers of the paper."""
 
     image_size: int = 28
@@ -94,7 +95,7 @@ class Settings(AdamSettings, ConvolutionalSettings):
     lambda_supervised: float = setting(
         1.0, "Weight of the labels of real images, with supervised.", least=0
     )
-    learning_rate: float = 1e-3
+    generator_learning_rate: float = setting(1e-3, "Learning rate of G.", least=0)
     discriminator_learning_rate: float = setting(2e-4, "Learning rate of D.", least=0)
 
     @property
@@ -311,9 +312,10 @@ class InfoGAN(noise_gan.NoiseGAN):
     def compile(self, epochs=None, steps_per_epoch=None, run_eagerly: bool = False):
         """One optimizer for G and one for D, for a run of this length; Q is with one of them."""
         adam = optimizers.adam(self.settings, epochs, steps_per_epoch)
+        rate_g = self.settings.generator_learning_rate
         rate_d = self.settings.discriminator_learning_rate
         super().compile(
-            optimizer_generator=adam(self.generator_variables),
+            optimizer_generator=adam(self.generator_variables, rate_g),
             optimizer_discriminator=adam(self.discriminator_variables, rate_d),
             run_eagerly=run_eagerly,
         )

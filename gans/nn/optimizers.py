@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from gans.nn.settings import AdamSettings
+from gans.nn.settings import OptimizerSettings
 
 
 @keras.saving.register_keras_serializable("gans")
@@ -211,7 +211,7 @@ def decaying_rate(
 
 
 def adam(
-    settings: AdamSettings, epochs: int | None, steps_per_epoch: int | None
+    settings: OptimizerSettings, epochs: int | None, steps_per_epoch: int | None
 ) -> Callable[..., Adam]:
     """What makes the optimizer of a network, `adam(...)(network)`: Adam by the settings of a GAN.
 
@@ -219,7 +219,7 @@ def adam(
     `LinearDecay`; `beta_2` and `l2`, as `Adam`.
 
     Args:
-        settings: learning_rate, beta_1 and decay_epochs.
+        settings: beta_1, decay_epochs and, unless each call has its own, learning_rate.
         epochs, steps_per_epoch: length of the run; None will do where decay_epochs is 0.
     """
 
@@ -239,8 +239,10 @@ def rmsprop(network: keras.Model, learning_rate: float) -> keras.optimizers.RMSp
 
 
 def built(
-    optimizer: keras.optimizers.Optimizer, network: keras.Model
+    optimizer: keras.optimizers.Optimizer, network: keras.Model | list[keras.Variable]
 ) -> keras.optimizers.Optimizer:
-    """The optimizer with its variables for a network: a checkpoint can be read before a step."""
-    optimizer.build(network.trainable_variables)
+    """The optimizer with its variables for a network, or for a list of weights: a checkpoint can be
+    read before the first step.
+    """
+    optimizer.build(network if isinstance(network, list) else network.trainable_variables)
     return optimizer
