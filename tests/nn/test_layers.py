@@ -146,7 +146,9 @@ def test_convolution_has_the_gradients_of_plain_conv2d(
 
     expected = gradients(plain, x, kernel)
     form.clear()
-    found = gradients(lambda x, kernel: convolution.convolve(x, kernel, strides, padding), x, kernel)
+    found = gradients(
+        lambda x, kernel: convolution.convolve(x, kernel, strides, padding), x, kernel
+    )
     assert form[0] == expected_form
     for one, other in zip(found, expected, strict=True):
         assert_close(one, other)
