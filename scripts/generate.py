@@ -43,9 +43,8 @@ from gans.command_line.files import check_folder, write_text
 from gans.data import requests
 from gans.data.datasets import POINT_SETS, TOY_FASHION
 from gans.data.figures import labelled_blocks, point_picture
-from gans.data.images import DataError, save_png
+from gans.data.images import DataError, save_png, to_float
 from gans.data.sheets import block, brightest, save_film, sheet, shown
-from gans.features.classifier import as_float
 from gans.metrics import probe as probes
 from gans.nn import walks
 from gans.training.restore import (
@@ -450,7 +449,7 @@ class Probe:
             "untrained": untrained(gan, self.settings).features,
             "pixels": lambda images: images.reshape(len(images), -1),
         }
-        width = gan.features(as_float(training[0][:1])).shape[1]
+        width = gan.features(to_float(training[0][:1])).shape[1]
         most = len(training[0]) if width <= MANY_FEATURES else FEW_IMAGES
         chosen = np.arange(len(training[0]))
         count = min(self.count or most, len(chosen))
@@ -463,7 +462,7 @@ class Probe:
         for kind, features in kinds.items():
 
             def values(pixels, features=features):
-                return features(as_float(pixels))
+                return features(to_float(pixels))
 
             with usage_errors():
                 fitted = probes.fit(values, images[chosen], labels[chosen], len(names))

@@ -30,7 +30,7 @@ ALLOWED = {
         "gans.data.images",
         "gans.metrics",
     ],
-    "gans/metrics": ["gans.metrics", "gans.command_line.files", "gans.features"],
+    "gans/metrics": ["gans.metrics", "gans.data.images"],
     "gans/evaluation": [
         "gans.evaluation",
         "gans.command_line",

@@ -179,6 +179,13 @@ def to_uint8(images) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
+def to_float(images: np.ndarray) -> np.ndarray:
+    """float32 images in [-1, 1], from uint8 or from float images in [-1, 1]."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / 127.5 - 1.0
+    return np.asarray(images, np.float32)
+
+
 def save_png(path: Path, image: np.ndarray, software: str | None = None):
     """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all.
 

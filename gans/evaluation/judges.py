@@ -163,7 +163,7 @@ def find_classifier(
         names,
         held_out,
         name,
-        labels,
+        labels=labels,
         flip=bool(settings.get("flip")),
         verbose=2 if debug else 0,
     )

@@ -11,11 +11,12 @@ import numpy as np
 
 from gans.evaluation.pictures import Pictures
 from gans.evaluation.report import neighbours_picture
+from gans.evaluation.tables import mean_and_deviation
 from gans.features.extractors import Extractor, metric_name
-from gans.features.features import Features, collect, reference
+from gans.features.features import collect, reference
 from gans.metrics import distribution, verdict
+from gans.metrics.feature_sets import Features
 from gans.metrics.neighbours import nearest
-from gans.metrics.tables import mean_and_deviation
 
 SHOWN, NEIGHBOURS = 8, 5
 

@@ -17,8 +17,8 @@ import numpy as np
 from gans.command_line.files import write_text
 from gans.data.figures import Line, labelled_blocks, line_plot
 from gans.data.images import save_png
+from gans.evaluation.tables import show
 from gans.metrics.distribution import HIGHER
-from gans.metrics.tables import show
 from gans.training.run_folder import versions
 
 # What decides a number, in the order in which the table names it.

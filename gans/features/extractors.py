@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gans.features import classifier as classifiers
-from gans.features.classifier import Classifier, ClassifierError, as_float
+from gans.features.classifier import Classifier, ClassifierError
 
 INCEPTION = "inception"
 # What a classifier of toy fashion is asked to tell, so that its features know of all that shows.
@@ -62,7 +62,7 @@ class ClassifierFeatures:
                 f"expected images of {size}x{size} and {channels} channels, as the classifier of "
                 f"{facts.dataset} takes them. Received: {height}x{width} and {depth}"
             )
-        probabilities, features = self.classifier.look(as_float(images))
+        probabilities, features = self.classifier.look(images)
         if not facts.exclusive:
             return features, None
         # Of a softmax the logarithm is as good as the logits: they differ by a constant.

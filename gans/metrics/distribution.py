@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from gans.features.features import Features
-from gans.metrics.frechet import Moments, frechet_distance
+from gans.metrics.feature_sets import Features, Moments
+from gans.metrics.frechet import frechet_distance
 from gans.metrics.inception_score import SPLITS, inception_score
 from gans.metrics.kernel_distance import kernel_distance
 from gans.metrics.neighbours import DENSITY_K, PRECISION_K, nearest, prdc

@@ -32,9 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from gans.features.classifier import Classifier, as_float
-from gans.metrics import factors
-from gans.metrics.conditional import (
+from gans.data.images import to_float
+from gans.metrics import items
+from gans.metrics.codes import (
     angle_correlation,
     code_correlation,
     code_purity,
@@ -44,8 +44,8 @@ from gans.metrics.diversity import random_pair_distance
 from gans.metrics.hues import NEUTRAL, at_a_distance, dominant_hues, read_colours, read_palette
 from gans.metrics.metric import Metric, missing
 from gans.metrics.modes import SAMPLES, WITHIN, class_coverage, mode_coverage
+from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
 
 STACKED = "stacked_mnist"
 STACKED_MODES = 1000
@@ -66,7 +66,7 @@ def measure(
     gan: Any,
     settings: dict[str, Any],
     samples: int | None = None,
-    classifier: Classifier | None = None,
+    classifier: Any = None,
     *,
     asked: np.ndarray | None = None,
     real: np.ndarray | None = None,
@@ -122,7 +122,7 @@ class Generated:
     gan: Any
     settings: dict[str, Any]
     samples: int | None = None
-    classifier: Classifier | None = None
+    classifier: Any = None
     asked: np.ndarray | None = None
     real: np.ndarray | None = None
     others: np.ndarray | None = None
@@ -251,7 +251,7 @@ class Generated:
 
     def _of_each(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """`function` of all images in [-1, 1], in parts."""
-        return np.concatenate([function(as_float(self.made[part])) for part in self._parts()])
+        return np.concatenate([function(to_float(self.made[part])) for part in self._parts()])
 
     @functools.cached_property
     def found(self) -> np.ndarray:
@@ -341,13 +341,13 @@ class Generated:
     def code_correlations(self, factor: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Of each continuous code with a factor, `(k,)`."""
         values = self._of_each(factor)
-        if factor is factors.item_hue:
+        if factor is items.item_hue:
             return angle_correlation(self.codes[1], values)
         return code_correlation(self.codes[1], values[:, np.newaxis])[:, 0]
 
     def compared(self) -> np.ndarray:
         """As many of the images as there are real ones, in [-1, 1]."""
-        return as_float(self.made[: len(self.real)])
+        return to_float(self.made[: len(self.real)])
 
     def realism(self, images: np.ndarray | None) -> float:
         """Distance of the images to as many real ones; NaN where there are fewer than two."""
@@ -429,11 +429,11 @@ METRICS = {
         "chance",
         lambda g: 1 / g.class_count(),
     ),
-    "code_slant": _correlated(factors.slant, "strokes"),
-    "code_thickness": _correlated(factors.thickness, "strokes"),
-    "code_size": _correlated(factors.item_size, "palette"),
-    "code_brightness": _correlated(factors.item_brightness, "palette"),
-    "code_hue": _correlated(factors.item_hue, "palette"),
+    "code_slant": _correlated(items.slant, "strokes"),
+    "code_thickness": _correlated(items.thickness, "strokes"),
+    "code_size": _correlated(items.item_size, "palette"),
+    "code_brightness": _correlated(items.item_brightness, "palette"),
+    "code_hue": _correlated(items.item_hue, "palette"),
     "realism": Metric(
         lambda g: g.realism(g.compared()), ("images", "real"), "real", lambda g: g.realism(g.others)
     ),

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gans.metrics.rows import check_pair
+from gans.metrics.feature_sets import check_pair
 
 PRECISION_K, DENSITY_K = 3, 5
 BLOCK = 2**24  # Distances in one block: 128 MiB.
@@ -80,16 +80,6 @@ def prdc(
         "density": float(dense.mean() / k),
         "coverage": float(covered.mean()),
     }
-
-
-def expected_coverage(real: int, fake: int, k: int = DENSITY_K) -> float:
-    """Coverage on average where both sets are of one continuous distribution, whichever that is.
-
-    A ball is empty where the k pictures nearest to its centre, of n - 1 real ones and m fakes, are
-    all real (Naeem et al., section 3.3). Of many of each it is 1 - 1 / 2^k. The density is then 1.
-    """
-    places = np.arange(k)
-    return float(1 - np.prod((real - 1 - places) / (real + fake - 1 - places)))
 
 
 def nearest(

@@ -26,14 +26,13 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
+from gans.metrics.codes import NO_INFORMATION, recovery_error
 from gans.metrics.diversity import pairwise_distance, random_pair_distance
-from gans.metrics.errors import mean_absolute
 from gans.metrics.hues import effective_hues, hue_carried, hue_kept, hues_per_sketch
-from gans.metrics.latents import NO_INFORMATION, recovery_error
-from gans.metrics.masks import mask_iou
+from gans.metrics.items import mask_iou
 from gans.metrics.metric import Metric
+from gans.metrics.pixels import gradient_energy, mean_absolute
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
 
 Direction = Literal["a_to_b", "b_to_a"]
 OPPOSITE = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}

@@ -20,10 +20,9 @@ from gans.command_line import cli, command
 from gans.data import points
 from gans.data.figures import labelled_blocks
 from gans.data.held_out import classifier_images
-from gans.data.images import to_uint8
+from gans.data.images import to_float, to_uint8
 from gans.data.sheets import brightest, sheet, shown
 from gans.dcgan import DCGAN
-from gans.features.classifier import as_float
 from gans.gan import GAN
 from gans.infogan import InfoGAN
 from gans.matching_cgan import MatchingCGAN
@@ -429,7 +428,7 @@ def test_a_probe_is_a_linear_classifier_on_features(run_script, tmp_path, capsys
     (images, labels), (others, of_others), names = classifier_images(settings, 16, 3)
 
     def features(pixels):
-        return gan.features(as_float(pixels))
+        return gan.features(to_float(pixels))
 
     fitted = probe.fit(features, images, labels.argmax(axis=1), len(names))
     accuracy = fitted.accuracy(features, others, of_others.argmax(axis=1))
@@ -474,7 +473,7 @@ def test_a_probe_may_take_fewer_images_and_another_folder(run_script, tmp_path, 
     chosen = [0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19, 21, 22, 24, 25, 27, 28]
 
     def pixels(images):
-        return as_float(images).reshape(len(images), -1)
+        return to_float(images).reshape(len(images), -1)
 
     fitted = probe.fit(pixels, images[chosen], labels[chosen].argmax(axis=1), len(names))
     expected = fitted.accuracy(pixels, others, of_others.argmax(axis=1))

@@ -1,14 +1,15 @@
-import itertools
+import math
 
 import numpy as np
 import pytest
 
-from gans.metrics.conditional import (
+from gans.metrics.codes import (
+    NO_INFORMATION,
     angle_correlation,
-    best_assignment,
     code_correlation,
     code_purity,
     conditional_accuracy,
+    recovery_error,
 )
 
 
@@ -68,28 +69,6 @@ def test_purity_expects_a_class_for_each_code(codes):
         code_purity(codes, [] if not codes else [0])
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 5), (5, 3), (5, 5)])
-@pytest.mark.parametrize("seed", range(8))
-def test_the_assignment_is_the_best_of_all(shape, seed):
-    gains = np.random.default_rng(seed).integers(0, 6, shape)
-    pairs = best_assignment(gains)
-    rows, columns = zip(*pairs, strict=True)
-    assert len(pairs) == min(shape) == len(set(rows)) == len(set(columns))
-    tall = gains if shape[0] >= shape[1] else gains.T
-    best = max(
-        sum(tall[row, column] for column, row in enumerate(chosen))
-        for chosen in itertools.permutations(range(tall.shape[0]), tall.shape[1])
-    )
-    assert sum(gains[pair] for pair in pairs) == best
-
-
-def test_the_assignment_is_scipys():
-    optimize = pytest.importorskip("scipy.optimize")
-    gains = np.random.default_rng(0).normal(size=(30, 30))
-    rows, columns = optimize.linear_sum_assignment(gains, maximize=True)
-    assert best_assignment(gains) == list(zip(rows, columns, strict=True))
-
-
 def test_correlations_by_hand():
     codes = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [4.0, 0.0]])
     factors = np.array([[-1.0, 1.0], [-8.0, 3.0], [-27.0, 2.0], [-64.0, 4.0]])
@@ -133,3 +112,32 @@ def test_of_opposite_angles_the_cosine_says_all():
     # The sine is a multiple of the cosine.
     found = angle_correlation(np.array([[1.0], [1.0], [2.0]]), np.array([30.0, 30.0, 210.0]))
     assert found[0] == pytest.approx(1.0)
+
+
+def test_the_error_is_the_mean_distance_of_all_coordinates():
+    z = np.float32([[1.0, -2.0], [0.5, 0.0]])
+    recovered = np.float32([[1.5, 2.0], [0.5, -0.5]])
+    assert recovery_error(z, recovered) == (0.5 + 4.0 + 0.0 + 0.5) / 4
+    assert recovery_error(recovered, z) == recovery_error(z, recovered)
+
+
+def test_a_perfect_reading_has_no_error():
+    z = np.random.default_rng(0).standard_normal((100, 8))
+    assert recovery_error(z, z.copy()) == 0.0
+
+
+def test_reading_nothing_costs_the_mean_of_a_half_normal():
+    assert pytest.approx(math.sqrt(2 / math.pi), abs=1e-15) == NO_INFORMATION
+    count = 1_000_000
+    z = np.random.default_rng(0).standard_normal((count // 8, 8))
+    deviation = math.sqrt((1 - 2 / math.pi) / count)
+    error = recovery_error(z, np.zeros_like(z))
+    assert abs(error - NO_INFORMATION) < 4 * deviation
+    # Zero is the best blind guess: any other constant is further off.
+    assert recovery_error(z, np.full_like(z, 0.1)) > error
+
+
+def test_a_reading_with_noise_costs_the_mean_of_the_noise():
+    z, noise = np.random.default_rng(0).standard_normal((2, 100_000, 8))
+    error = recovery_error(z, z + 0.1 * noise)
+    assert error == pytest.approx(0.1 * NO_INFORMATION, rel=5e-3)

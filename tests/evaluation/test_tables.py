@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gans.metrics.tables import csv_table, markdown_table, mean_and_deviation, show
+from gans.evaluation.tables import csv_table, markdown_table, mean_and_deviation, show
 
 MEASURES = {
     "error": ("lower", "how far off"),
