@@ -1,8 +1,10 @@
-"""What every GAN of this library is, beside its networks and its train step.
+"""What every GAN of this library has, apart from its networks and its train step.
 
 No loss and no step is here.
 """
 
+import inspect
+import sys
 from collections.abc import Callable
 
 import keras
@@ -15,6 +17,13 @@ PIXELS = 2**17
 
 class GANModel(keras.Model):
     """A Keras model with `settings`, an object of the `Settings` class of its GAN file."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # `help`, notebooks and editors show the settings where they would show `**settings`.
+        settings = vars(sys.modules[cls.__module__]).get("Settings")
+        if settings is not None:
+            cls.__signature__ = inspect.signature(settings)
 
     def __init__(self, settings):
         super().__init__(name=type(self).__module__.rpartition(".")[2])

@@ -6,6 +6,7 @@ module, like the class, needs no TensorFlow: a command line is checked before th
 """
 
 import dataclasses
+import difflib
 import numbers
 import types
 from dataclasses import dataclass
@@ -38,28 +39,34 @@ class Checked:
     """A dataclass of fields made by `setting`: types, choices and limits are checked, then `check`.
 
     A class that derives from this may give a field another default, `latent_dim: int = 2`; meaning
-    and limits stay.
+    and limits stay. The limits of a tuple are those of its members; a list becomes a tuple.
 
-    Raises `ValueError`, which names the field, what is admitted and the received value.
+    Raises `ValueError`, which names the field, what is admitted and the received value, and
+    `TypeError` for a name that no field has, with the nearest that one has.
     """
+
+    def __new__(cls, **values):
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in names:
+                (nearest,) = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+                raise TypeError(f"expected a setting, such as `{nearest}`. Received: `{name}`")
+        return super().__new__(cls)
 
     def __post_init__(self):
         hints = get_type_hints(type(self))
         for name, facts in described(type(self)).items():
             value = getattr(self, name)
+            if isinstance(value, list):
+                value = tuple(value)
+                object.__setattr__(self, name, value)
             members = _members(hints[name])
             if not any(_admits(kind, value) for kind in members):
                 expected = " or ".join(map(_describe, members))
                 raise ValueError(f"`{name}` must be {expected}. Received: {value!r}")
-            if value is None or isinstance(value, str | bool):
-                continue
-            least, above, below = (facts[limit] for limit in ("least", "above", "below"))
-            if least is not None and value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received: {value}")
-            if above is not None and value <= above:
-                raise ValueError(f"`{name}` must be above {above}. Received: {value}")
-            if below is not None and value >= below:
-                raise ValueError(f"`{name}` must be below {below}. Received: {value}")
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, numbers.Real) and not isinstance(number, bool):
+                    _check_limits(name, number, facts)
         self.check()
 
     def check(self):
@@ -238,16 +245,33 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 def _admits(kind: Any, value: Any) -> bool:
     if get_origin(kind) is Literal:
-        return value in get_args(kind)
+        return any(value == choice and type(value) is type(choice) for choice in get_args(kind))
     if get_origin(kind) is tuple:
-        return isinstance(value, tuple)
+        first, *others = get_args(kind)  # The members of all tuples here are of one type.
+        fits = isinstance(value, tuple) and len(value) in (
+            range(1, 2**31) if others == [...] else [1 + len(others)]
+        )
+        return fits and all(_admits(first, member) for member in value)
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     return isinstance(value, {int: numbers.Integral, float: numbers.Real}.get(kind, kind))
 
 
+def _check_limits(name: str, number: float, facts: dict[str, Any]):
+    least, above, below = (facts[limit] for limit in ("least", "above", "below"))
+    # NaN is none of these.
+    if least is not None and not number >= least:
+        raise ValueError(f"`{name}` must be at least {least}. Received: {number}")
+    if above is not None and not number > above:
+        raise ValueError(f"`{name}` must be above {above}. Received: {number}")
+    if below is not None and not number < below:
+        raise ValueError(f"`{name}` must be below {below}. Received: {number}")
+
+
 def _describe(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if get_origin(kind) is tuple:
+        return f"a tuple, each member of which is {_describe(get_args(kind)[0])}"
     names = {int: "an int", float: "a number", bool: "True or False", str: "a string"}
     return names.get(kind, "None" if kind is types.NoneType else str(kind))

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import signal
 
-from gans.nn import layers
+from gans.nn import convolution, layers
 
 
 def normal(*shape, seed=0):
@@ -118,7 +118,7 @@ def form(monkeypatch):
 
     monkeypatch.setattr(tf.nn, "conv2d", recording_conv2d)
     monkeypatch.setattr(tf.image, "extract_patches", recording_patches)
-    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
+    monkeypatch.setattr(convolution, "MATMUL_KERNEL", 0)
     return used
 
 
@@ -146,7 +146,9 @@ def test_convolution_has_the_gradients_of_plain_conv2d(
 
     expected = gradients(plain, x, kernel)
     form.clear()
-    found = gradients(lambda x, kernel: layers.convolve(x, kernel, strides, padding), x, kernel)
+    found = gradients(
+        lambda x, kernel: convolution.convolve(x, kernel, strides, padding), x, kernel
+    )
     assert form[0] == expected_form
     for one, other in zip(found, expected, strict=True):
         assert_close(one, other)
@@ -154,8 +156,8 @@ def test_convolution_has_the_gradients_of_plain_conv2d(
 
 @pytest.mark.parametrize(("channels", "expected_form"), [(255, "SAME"), (256, "matrices")])
 def test_only_large_kernels_are_multiplied_as_matrices(form, monkeypatch, channels, expected_form):
-    monkeypatch.setattr(layers, "MATMUL_KERNEL", 2**20)
-    layers.convolve(tf.zeros((1, 4, 4, channels)), tf.zeros((4, 4, channels, 256)), 2, 1)
+    monkeypatch.setattr(convolution, "MATMUL_KERNEL", 2**20)
+    convolution.convolve(tf.zeros((1, 4, 4, channels)), tf.zeros((4, 4, channels, 256)), 2, 1)
     assert form == [expected_form]
 
 
@@ -176,7 +178,7 @@ def test_average_pool_equals_convolution_then_mean_of_squares(kernel_size, size)
 
     def two_operations(x):
         kernel, bias = tf.convert_to_tensor(pooled.kernel), tf.convert_to_tensor(pooled.bias)
-        outputs = tf.nn.bias_add(layers.convolve(x, kernel, 1, padding), bias)
+        outputs = tf.nn.bias_add(convolution.convolve(x, kernel, 1, padding), bias)
         return tf.nn.avg_pool2d(outputs, 2, 2, "VALID")
 
     weights = [pooled.kernel.value, pooled.bias.value]
@@ -209,7 +211,7 @@ def transpose_form(monkeypatch):
         return conv2d_transpose(*args)
 
     monkeypatch.setattr(tf.nn, "conv2d_transpose", recording)
-    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
+    monkeypatch.setattr(convolution, "MATMUL_KERNEL", 0)
     return used
 
 
@@ -224,20 +226,20 @@ def test_transposed_convolution_equals_numpy(transpose_form, size, expected_form
 
 @pytest.mark.parametrize(("size", "_"), TRANSPOSE_FORMS)
 def test_transposed_convolution_has_the_gradients_of_conv2d_transpose(monkeypatch, size, _):
-    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
+    monkeypatch.setattr(convolution, "MATMUL_KERNEL", 0)
     x, kernel = normal(2, *size, 3), normal(4, 4, 5, 3, seed=1)
     doubled = [2, 2 * size[0], 2 * size[1], 5]
 
     def plain(x, kernel):
         return tf.nn.conv2d_transpose(x, kernel, doubled, 2, "SAME")
 
-    found = gradients(layers.convolve_transpose, x, kernel)
+    found = gradients(convolution.convolve_transpose, x, kernel)
     for one, other in zip(found, gradients(plain, x, kernel), strict=True):
         assert_close(one, other)
 
 
 def test_gradients_of_the_matrix_forms_can_be_differentiated_again(monkeypatch):
-    monkeypatch.setattr(layers, "MATMUL_KERNEL", 0)
+    monkeypatch.setattr(convolution, "MATMUL_KERNEL", 0)
     x, down, up = tf.constant(normal(2, 6, 6, 3)), normal(4, 4, 3, 5), normal(4, 4, 3, 5, seed=1)
 
     def second_order(convolve, convolve_transpose):
@@ -250,8 +252,8 @@ def test_gradients_of_the_matrix_forms_can_be_differentiated_again(monkeypatch):
         return outer.gradient(penalty, x)
 
     found = second_order(
-        lambda x: layers.convolve(x, tf.constant(down), 2, 1),
-        lambda x: layers.convolve_transpose(x, tf.constant(up)),
+        lambda x: convolution.convolve(x, tf.constant(down), 2, 1),
+        lambda x: convolution.convolve_transpose(x, tf.constant(up)),
     )
     expected = second_order(
         lambda x: tf.nn.conv2d(x, down, 2, "SAME"),
@@ -416,30 +418,6 @@ def test_dropout_does_nothing_outside_of_training():
     assert np.array_equal(layers.Dropout(0.5)(x, training=False), x)
 
 
-def dropout_network():
-    """The masks of two dropout layers, beside each other."""
-    inputs = keras.Input((100,))
-    return keras.Model(inputs, [layers.Dropout(0.5)(inputs), layers.Dropout(0.5)(inputs)])
-
-
-def test_reseed_gives_each_layer_and_step_its_own_mask_whatever_came_before():
-    network, x = dropout_network(), np.ones((1, 100), "float32")
-
-    def masks(seed, step):
-        layers.reseed(network, seed, step)
-        return [output.numpy() for output in network(x, training=True)]
-
-    first, second = masks(3, 4)
-    assert not np.array_equal(first, second)
-    assert not np.array_equal(first, masks(3, 5)[0])
-    again = masks(3, 4)
-    assert np.array_equal(first, again[0])
-    assert np.array_equal(second, again[1])
-    other = dropout_network()
-    layers.reseed(other, 3, 4)
-    assert np.array_equal(first, other(x, training=True)[0])
-
-
 def test_normalization_by_name():
     assert isinstance(layers.normalization("instance"), layers.InstanceNormalization)
     batch = layers.normalization("batch")
@@ -450,6 +428,51 @@ def test_normalization_by_name():
     message = r'`norm` must be "instance", "batch", "layer" or "none". Received: \'group\''
     with pytest.raises(ValueError, match=message):
         layers.normalization("group")
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 6), (7, 10)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *(layers.Conv2D(5, k, s, p) for k, s, p in [(1, 1, 0), (3, 1, 1), (4, 2, 1), (4, 1, 1)]),
+        layers.Conv2D(5, 5, 2, 2),
+        layers.Conv2D(5, 3, padding=1, average_pool=True),
+        *(layers.Conv2DTranspose(5, kernel_size) for kernel_size in (3, 4, 5)),
+        layers.HalveImage(),
+        layers.ReflectionPadding(2),
+        layers.InstanceNormalization(),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_the_shape_that_a_layer_says_is_that_of_its_output(layer, size):
+    shape = layer(normal(2, *size, 3)).shape
+    assert layer.compute_output_shape((2, *size, 3)) == tuple(shape)
+    # What is unknown stays unknown: the batch, or all sides too.
+    assert layer.compute_output_shape((None, *size, 3)) == (None, *shape[1:])
+    assert layer.compute_output_shape((None, None, None, 3)) == (None, None, None, shape[-1])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(4, 4, strides=2, padding=1, use_bias=False),
+        layers.Conv2DTranspose(4, use_bias=False),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_a_wrapper_around_a_convolution_builds_and_calls_it(layer):
+    # Spectral normalisation: the kernel as a matrix, divided by its largest singular value.
+    wrapped = keras.layers.SpectralNormalization(layer, power_iterations=30)
+    image = keras.Input((8, 8, 3))
+    network = keras.Model(image, wrapped(image))
+    x, kernel = normal(2, 8, 8, 3), layer.kernel.numpy()
+    network(x, training=True)
+    largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+    assert_close(layer.kernel, kernel / largest, 1e-3)
+    plain = type(layer).from_config(layer.get_config())
+    plain.build((None, 8, 8, 3))
+    plain.kernel.assign(kernel / largest)
+    assert_close(network(x), plain(x), 1e-3)
 
 
 @pytest.mark.parametrize(
@@ -485,17 +508,36 @@ def test_tile_latent_made_from_its_config():
     assert copy.get_config() == layer.get_config()
 
 
-def test_statistics_are_kept_inside_and_move_outside():
+def nested(network):
+    """The network inside a model inside a layer inside a model."""
+    inner = keras.Input(network.input.shape[1:])
+    middle = keras.Model(inner, network(inner))
+    outer = keras.Input((1, *inner.shape[1:]))
+    return keras.Model(outer, keras.layers.TimeDistributed(middle)(outer))
+
+
+@pytest.mark.parametrize("depth", ["plain", "nested"])
+def test_statistics_are_kept_inside_and_move_outside(depth):
     image = keras.layers.Input((2, 2, 3))
     network = keras.Model(image, layers.normalization("batch")(image))
+    (norm,) = (x for x in network.layers if isinstance(x, layers.BatchNormalization))
     x = np.random.default_rng(0).normal(3.0, 2.0, (4, 2, 2, 3)).astype("float32")
-    moving_mean = network.layers[1].moving_mean
-    with layers.keeping_statistics(network):
-        aside = network(x, training=True).numpy()
-    assert not moving_mean.numpy().any()
-    np.testing.assert_array_equal(network(x, training=True).numpy(), aside)
-    np.testing.assert_allclose(moving_mean, 0.1 * x.mean((0, 1, 2)), rtol=1e-5)
-    assert network.layers[1].momentum == 0.9
+    called, given = (network, x) if depth == "plain" else (nested(network), x[:, None])
+    with layers.keeping_statistics(called):
+        aside = called(given, training=True).numpy()
+    assert not norm.moving_mean.numpy().any()
+    np.testing.assert_array_equal(called(given, training=True).numpy(), aside)
+    np.testing.assert_allclose(norm.moving_mean, 0.1 * x.mean((0, 1, 2)), rtol=1e-5)
+    assert norm.momentum == 0.9
+
+
+def test_all_layers_are_those_of_nested_models_and_wrappers_once_each():
+    image = keras.Input((2, 2, 3))
+    network = keras.Model(image, layers.Dropout(0.5)(layers.normalization("batch")(image)))
+    assert layers.all_layers(network) == network.layers
+    found = layers.all_layers(nested(network))
+    assert {id(x) for x in network.layers} <= {id(x) for x in found}
+    assert len({id(x) for x in found}) == len(found)
 
 
 def test_statistics_of_the_batch_at_test_are_those_of_training_and_move_nothing():
@@ -535,8 +577,8 @@ def test_odd_transposed_convolution_is_the_transpose_of_the_convolution(kernel_s
     # <convolve(x), y> = <x, transpose(y)>, so the gradients of the one are the other.
     x, y = normal(2, 8, 12, 4), normal(2, 4, 6, 3, seed=1)
     kernel = tf.constant(normal(kernel_size, kernel_size, 4, 3, seed=2))
-    one = np.sum(layers.convolve(x, kernel, 2, padding).numpy() * y)
-    other = np.sum(x * layers.convolve_transpose(tf.constant(y), kernel).numpy())
+    one = np.sum(convolution.convolve(x, kernel, 2, padding).numpy() * y)
+    other = np.sum(x * convolution.convolve_transpose(tf.constant(y), kernel).numpy())
     assert one == pytest.approx(other, rel=1e-4)
 
 
