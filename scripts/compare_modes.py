@@ -30,10 +30,10 @@ from gans.command_line.comparison import Run, begin, check
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import write_text
 from gans.command_line.jobs import count_cores, run_jobs
-from gans.data.figures import labelled_blocks
 from gans.data.images import save_png
 from gans.evaluation.tables import csv_table, mean_and_deviation, show
 from gans.metrics import generation
+from gans.pictures.image_grid import labelled_blocks
 from gans.training.pace import training_seconds
 
 SETS = ("ring8", "grid25")

@@ -42,11 +42,12 @@ from gans.command_line.errors import UsageError, check_at_least, usage_errors
 from gans.command_line.files import check_folder, write_text
 from gans.data import requests
 from gans.data.datasets import POINT_SETS, TOY_FASHION
-from gans.data.figures import labelled_blocks, point_picture
 from gans.data.images import DataError, save_png, to_float
-from gans.data.sheets import block, brightest, save_film, sheet, shown
 from gans.metrics import probe as probes
 from gans.nn import walks
+from gans.pictures.animation import save_film
+from gans.pictures.image_grid import block, brightest, labelled_blocks, sheet, shown
+from gans.pictures.point_picture import point_picture
 from gans.training.restore import (
     calls_of,
     gan_module,

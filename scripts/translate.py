@@ -31,15 +31,8 @@ from PIL import Image, ImageOps
 from gans.command_line import cli, command
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import check_folder
-from gans.data.images import (
-    grid,
-    is_array,
-    list_images,
-    open_array,
-    open_image,
-    save_png,
-    to_uint8,
-)
+from gans.data.images import is_array, list_images, open_array, open_image, save_png, to_uint8
+from gans.pictures.image_grid import grid
 from gans.training.restore import gan_module, generates, open_run, read_settings, translate_takes
 
 GIF_MILLISECONDS = 120

@@ -23,7 +23,8 @@ LONGEST_FILE = 600
 # listed stands for itself and what is below it.
 ALLOWED = {
     "gans/nn": ["gans.nn"],
-    "gans/data": ["gans.data", "gans.command_line.files"],
+    "gans/data": ["gans.data", "gans.command_line.files", "gans.pictures"],
+    "gans/pictures": ["gans.pictures", "gans.command_line.files", "gans.data.images"],
     "gans/features": [
         "gans.features",
         "gans.command_line.files",
@@ -37,6 +38,7 @@ ALLOWED = {
         "gans.data",
         "gans.features",
         "gans.metrics",
+        "gans.pictures",
         "gans.training",
     ],
     "gans/command_line": [
@@ -48,8 +50,8 @@ ALLOWED = {
         "gans.training",
         "gans.command_line",
         "gans.data.datasets",
-        "gans.data.figures",
         "gans.data.images",
+        "gans.pictures",
     ],
     "gans": ["gans.nn"],
     "data_prep": ["data_prep", "gans.command_line"],

@@ -208,23 +208,3 @@ def made_by(path: Path, software: str) -> bool:
             return image.info.get(SOFTWARE) == software
     except (OSError, SyntaxError, ValueError):
         return False
-
-
-def grid(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
-    """Rows of images `(height, width, channels)` in [-1, 1] to one uint8 RGB picture.
-
-    Of more than 3 channels the first 3 are shown, of 2 the first.
-    """
-    cells = [
-        [to_uint8(image[..., : 3 if image.shape[-1] >= 3 else 1]) for image in row] for row in rows
-    ]
-    height = max(image.shape[0] for row in cells for image in row)
-    width = max(image.shape[1] for row in cells for image in row)
-    columns = max(len(row) for row in cells)
-    shape = (len(cells) * (height + gap) + gap, columns * (width + gap) + gap, 3)
-    picture = np.full(shape, 255, np.uint8)
-    for y, row in enumerate(cells):
-        for x, image in enumerate(row):
-            top, left = gap + y * (height + gap), gap + x * (width + gap)
-            picture[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return picture

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from gans.command_line.files import write_text
-from gans.data.figures import Line, labelled_blocks, line_plot
 from gans.data.images import save_png
 from gans.evaluation.tables import show
 from gans.metrics.distribution import HIGHER
+from gans.pictures.image_grid import labelled_blocks
+from gans.pictures.plots import Line, line_plot
 from gans.training.run_folder import versions
 
 # What decides a number, in the order in which the table names it.

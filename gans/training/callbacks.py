@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from gans.command_line.errors import Failure
 from gans.command_line.files import write_text
-from gans.data.images import grid, save_png
+from gans.data.images import save_png
+from gans.pictures.image_grid import grid
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 

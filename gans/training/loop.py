@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from gans.command_line.files import replacing
-from gans.data.images import grid
+from gans.pictures.image_grid import grid
 from gans.training.callbacks import (
     Evaluate,
     Log,

@@ -206,7 +206,7 @@ def drawing(run: RunSettings) -> Callable[[list], np.ndarray]:
 
 def film(folder: RunFolder) -> Path:
     """The sample pictures of a run as `samples.gif` in its folder."""
-    from gans.data.figures import save_gif
+    from gans.pictures.animation import save_gif
 
     path = folder.path / "samples.gif"
     save_gif(sorted(folder.samples.glob("step-*.png")), path)

@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from gans.data import labelled
 from gans.data.arrays import ArrayImages
-from gans.data.images import DataError, grid
+from gans.data.images import DataError
 from gans.data.training_data import complete_labels, singles
+from gans.pictures.image_grid import grid
 
 
 def settings(size: int = 32, channels: int = 3, batch_size: int = 4, **others) -> dict:

@@ -18,16 +18,15 @@ from gans.bicyclegan import BicycleGAN
 from gans.cgan import CGAN
 from gans.command_line import cli, command
 from gans.data import points
-from gans.data.figures import labelled_blocks
 from gans.data.held_out import classifier_images
 from gans.data.images import to_float, to_uint8
-from gans.data.sheets import brightest, sheet, shown
 from gans.dcgan import DCGAN
 from gans.gan import GAN
 from gans.infogan import InfoGAN
 from gans.matching_cgan import MatchingCGAN
 from gans.metrics import probe
 from gans.nn import guided, walks
+from gans.pictures.image_grid import brightest, labelled_blocks, sheet, shown
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder

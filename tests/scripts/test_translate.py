@@ -13,7 +13,8 @@ from PIL import Image
 
 from gans.bicyclegan import BicycleGAN, build_encoder, build_generator
 from gans.command_line import command
-from gans.data.images import grid, to_uint8
+from gans.data.images import to_uint8
+from gans.pictures.image_grid import grid
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 

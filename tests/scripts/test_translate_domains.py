@@ -11,8 +11,9 @@ from PIL import Image
 from gans.bicyclegan import BicycleGAN
 from gans.command_line import command
 from gans.cyclegan import CycleGAN
-from gans.data.images import grid, to_uint8
+from gans.data.images import to_uint8
 from gans.discogan import DiscoGAN
+from gans.pictures.image_grid import grid
 from gans.pix2pix import Pix2Pix
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder

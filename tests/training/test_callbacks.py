@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gans.command_line.errors import Failure
-from gans.data.images import grid
+from gans.pictures.image_grid import grid
 from gans.training import callbacks
 from gans.training.callbacks import Log, Profile, Samples, Save, StopOnNonFinite, StopOnSignal
 from gans.training.run_folder import RunFolder

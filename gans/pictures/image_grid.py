@@ -1,22 +1,22 @@
 """Sheets of pictures: rows with their names at the left, columns with theirs above, and numbers."""
 
 import math
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gans.data.figures import save_gif
-from gans.data.images import save_png, to_uint8
+from gans.data.images import to_uint8
 
 # Smaller images are drawn larger, by a whole number.
 SMALLEST_CELL = 64
 GAP = 4  # Pixels between cells.
 FONT = 13
 WIDEST_NAME = 180
-GIF_MILLISECONDS = 120
+
+LARGEST_FONT, SMALLEST_FONT = 20, 8
+BLOCK_HEADER = 32  # Pixels above the images.
+BLOCK_GAP = 8  # Pixels between blocks.
 
 
 def sheet(
@@ -84,16 +84,6 @@ def block(images: Sequence[np.ndarray]) -> np.ndarray:
     return sheet([images[start : start + width] for start in range(0, len(images), width)])
 
 
-def save_film(path: Path, frames: list[np.ndarray]):
-    """Writes pictures uint8 `(height, width, 3)` as a GIF, there and back, whole or not at all."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{number}.png" for number in range(len(frames))]
-        for frame, picture in zip(paths, frames, strict=True):
-            save_png(frame, picture)
-        there_and_back = [*paths, *paths[-2:0:-1]]
-        save_gif(there_and_back, path, GIF_MILLISECONDS, GIF_MILLISECONDS)
-
-
 def magnification(rows: Sequence[Sequence[np.ndarray | None]]) -> int:
     """Pixels of a sheet, on a side, for a pixel of its images."""
     width = next(image for row in rows for image in row if image is not None).shape[1]
@@ -106,3 +96,55 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     while text and font.getlength(text + "...") > width:
         text = text[:-1]
     return text + "..."
+
+
+def labelled_blocks(blocks: list[tuple[str, np.ndarray]], zoom: int = 1) -> np.ndarray:
+    """One uint8 RGB picture with a block of columns for each label, which is written above it.
+
+    Args:
+        blocks: label, and images `(rows, columns, height, width, 1 or 3)` in [-1, 1]; as many rows
+            in each.
+        zoom: pixels of the picture, on a side, for a pixel of an image.
+    """
+    pictures = [grid([list(row) for row in images]) for _, images in blocks]
+    pictures = [picture.repeat(zoom, axis=0).repeat(zoom, axis=1) for picture in pictures]
+    height = BLOCK_HEADER + max(len(picture) for picture in pictures)
+    width = sum(picture.shape[1] + BLOCK_GAP for picture in pictures) - BLOCK_GAP
+    canvas = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(canvas)
+    left = 0
+    for (label, _), picture in zip(blocks, pictures, strict=True):
+        canvas.paste(Image.fromarray(picture), (left, BLOCK_HEADER))
+        centre = (left + picture.shape[1] / 2, BLOCK_HEADER / 2)
+        draw.text(centre, label, "black", _fitting_font(label, picture.shape[1]), anchor="mm")
+        left += picture.shape[1] + BLOCK_GAP
+    return np.asarray(canvas)
+
+
+def _fitting_font(text: str, width: int) -> ImageFont.FreeTypeFont:
+    """The largest font of `LARGEST_FONT` or less in which a text is no wider than `width`."""
+    for size in range(LARGEST_FONT, SMALLEST_FONT - 1, -1):
+        font = ImageFont.load_default(size)
+        if font.getlength(text) <= width:
+            break
+    return font
+
+
+def grid(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
+    """Rows of images `(height, width, channels)` in [-1, 1] to one uint8 RGB picture.
+
+    Of more than 3 channels the first 3 are shown, of 2 the first.
+    """
+    cells = [
+        [to_uint8(image[..., : 3 if image.shape[-1] >= 3 else 1]) for image in row] for row in rows
+    ]
+    height = max(image.shape[0] for row in cells for image in row)
+    width = max(image.shape[1] for row in cells for image in row)
+    columns = max(len(row) for row in cells)
+    shape = (len(cells) * (height + gap) + gap, columns * (width + gap) + gap, 3)
+    picture = np.full(shape, 255, np.uint8)
+    for y, row in enumerate(cells):
+        for x, image in enumerate(row):
+            top, left = gap + y * (height + gap), gap + x * (width + gap)
+            picture[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return picture
