@@ -1,9 +1,11 @@
 """Conditional GAN: from noise and a label, a sample of that label.
 
-Paper: Mirza & Osindero 2014, "Conditional Generative Adversarial Nets", arXiv:1411.1784. Article:
-the survey "GAN in depth", chapter Conditional GAN, whose listing the preset `article` follows.
+Paper: Mirza & Osindero 2014, "Conditional Generative Adversarial Nets", arXiv:1411.1784. Labels at
+every convolution: mnist/train_cond_dcgan.py of Newmu/dcgan_code. Article: the survey "GAN in
+depth", chapter Conditional GAN, whose listing the preset `article` follows.
 
     python scripts/train_cgan.py    # toy fashion by colour, minutes on 2 cores
+    python scripts/generate.py --run_dir=runs/cgan --output=out --classes=red,blue
 
 Both networks get the label, one-hot: D no longer decides whether a sample is real, but whether it
 is a real sample of this label (equation 2). In fully connected networks the label is concatenated
@@ -17,7 +19,7 @@ Differences from the paper
   does not say. Its D keeps the logit, whose sigmoid is in the loss.
 - `paper`: images in [-1, 1] and tanh, not [0, 1] and sigmoid; z in [-1, 1], not in the unit
   hypercube; initial weights N(0, 0.02). It does not say over how many updates the momentum grows.
-- `toy` and `mnist`: DCGAN's networks (mnist/train_cond_dcgan.py of Newmu/dcgan_code).
+- `toy` and `mnist`: the networks of DCGAN, with the label at every layer.
 - G learns from the D that was just updated, on the same noise and labels.
 """
 

@@ -24,6 +24,7 @@ import re
 import reprlib
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -41,7 +42,6 @@ PUBLISHED = re.compile(
 
 _short = reprlib.Repr()
 _short.maxstring, _short.maxother, _short.maxlevel = 80, 80, 2
-show = _short.repr  # One short line for an error, whatever the value is.
 
 
 class WeightsError(Exception):
@@ -52,6 +52,11 @@ def require(condition: bool, expected: str, received: Any) -> None:
     """Raises `WeightsError` unless the condition holds."""
     if not condition:
         raise WeightsError(f"expected {expected}. Received: {received}")
+
+
+def show(value: Any) -> str:
+    """One short line for an error, whatever the value is."""
+    return "an array" if isinstance(value, np.ndarray) else _short.repr(value)
 
 
 def sha256(path: str | Path) -> str:
@@ -130,83 +135,60 @@ def _read_zip(file: _BoundedReader, size: int) -> dict[str, np.ndarray]:
         if f"{folder}byteorder" in lengths:
             order = archive.read(f"{folder}byteorder")
             require(order == b"little", "byteorder little", show(order))
-        tensors = _check_tensors(_unpickle(io.BytesIO(archive.read(pickles[0]))))
-        arrays = {}
-        for storage in _storages_of(tensors).values():
-            name = f"data/{storage.key}"
+
+        def find(dtype: np.dtype, key: str, count: int) -> np.ndarray:
+            name, needed = f"data/{key}", count * dtype.itemsize
             length = lengths.get(folder + name)
-            require(length == storage.bytes, f"{name} of {storage.bytes:,} bytes", length)
-            arrays[storage.key] = np.frombuffer(archive.read(folder + name), storage.dtype)
-    return _views(tensors, arrays)
+            require(length == needed, f"{name} of {needed:,} bytes", length)
+            return np.frombuffer(archive.read(folder + name), dtype)
+
+        stream = io.BytesIO(archive.read(pickles[0]))
+        return _check_tensors(_TensorUnpickler(stream, find).load())
 
 
 def _read_legacy(file: _BoundedReader, size: int) -> dict[str, np.ndarray]:
     """Magic number, protocol, machine, tensors, keys, then each storage: its length and bytes."""
     stream = io.BytesIO(file.read(MOST_PICKLE_BYTES))
-    _, protocol, machine, tensors, keys = (_unpickle(stream) for _ in range(5))
+    storages: dict[str, np.ndarray] = {}
+
+    def reserve(dtype: np.dtype, key: str, count: int) -> np.ndarray:
+        needed = count * dtype.itemsize + sum(array.nbytes for array in storages.values())
+        require(needed <= size, f"storages of {size:,} bytes at most", f"{needed:,}")
+        return storages.setdefault(key, np.empty(count, dtype))
+
+    _, protocol, machine, tensors, keys = (
+        _TensorUnpickler(stream, reserve).load() for _ in range(5)
+    )
     require(protocol == 1001, "protocol 1001", show(protocol))
     require(machine["little_endian"] is True, "a file of a little-endian machine", "another")
-    storages = _storages_of(_check_tensors(tensors))
     require(sorted(keys) == sorted(storages), "the storages of the tensors", "others")
-    end = stream.tell() + sum(8 + storage.bytes for storage in storages.values())
+    end = stream.tell() + sum(8 + array.nbytes for array in storages.values())
     require(size == end, f"{end:,} bytes, as the tensors need", f"{size:,}")
     file.seek(stream.tell())
-    file.most, arrays = size, {}
-    for storage in map(storages.get, keys):
+    for array in map(storages.get, keys):
         (count,) = struct.unpack("<q", file.read(8))
-        require(count == storage.count, f"a storage of {storage.count} elements", count)
-        arrays[storage.key] = np.frombuffer(file.read(storage.bytes), storage.dtype)
-    return _views(tensors, arrays)
+        require(count == len(array), f"a storage of {len(array)} elements", count)
+        file.readinto(array)
+    return _check_tensors(tensors)
 
 
-# From the pickle to descriptions of tensors, and from these to arrays.
-
-
-class Storage(NamedTuple):
-    """Numbers in a row, somewhere in the file."""
-
-    dtype: np.dtype
-    key: str
-    count: int
-
-    @property
-    def bytes(self) -> int:
-        return self.count * self.dtype.itemsize
-
-
-class Tensor(NamedTuple):
-    """A storage that is seen with an offset, a shape and strides, all in elements."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _check_tensors(value: Any) -> dict[str, Tensor]:
+def _check_tensors(value: Any) -> dict[str, np.ndarray]:
     require(isinstance(value, dict), "a dict of tensors", show(value))
     for name, tensor in value.items():
-        require(isinstance(tensor, Tensor), f"a tensor as {show(name)}", show(tensor))
-    return value
+        require(isinstance(tensor, np.ndarray), f"a tensor as {show(name)}", show(tensor))
+    return dict(value)
 
 
-def _storages_of(tensors: dict[str, Tensor]) -> dict[str, Storage]:
-    storages: dict[str, Storage] = {}
-    for storage in (tensor.storage for tensor in tensors.values()):
-        known = storages.setdefault(storage.key, storage)
-        require(known == storage, f"storage {known.key} to be one thing", "two")
-    return storages
+# What a pickle may be made of: None, bool, int, float, str, tuple, list, and these.
 
 
-def _views(tensors: dict[str, Tensor], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    found = {}
-    for name, tensor in tensors.items():
-        array = arrays[tensor.storage.key]
-        # A tensor of no elements may begin behind the end.
-        begin = array[tensor.offset :] if math.prod(tensor.shape) else array[:0]
-        strides = [step * array.itemsize for step in tensor.strides]
-        found[name] = np.lib.stride_tricks.as_strided(begin, tensor.shape, strides, writeable=False)
-    return found
+class _Storage(NamedTuple):
+    """Numbers in a row, which tensors are views of."""
+
+    array: np.ndarray
+
+    def __repr__(self):
+        return "a storage"
 
 
 class _Dict(dict):
@@ -231,23 +213,26 @@ def _ordered_dict(pairs: Any = ()) -> _Dict:
     return found
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
-    """Checks the arguments of `_rebuild_tensor_v2`, `_rebuild_tensor` before PyTorch 0.4."""
-    require(isinstance(storage, Storage), "a tensor of a storage", show(storage))
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> np.ndarray:
+    """`_rebuild_tensor_v2`, or `_rebuild_tensor` before PyTorch 0.4; all in elements."""
+    require(isinstance(storage, _Storage), "a tensor of a storage", show(storage))
     require(len(shape) <= MOST_DIMENSIONS, f"at most {MOST_DIMENSIONS} dimensions", len(shape))
     good = type(shape) is type(strides) is tuple and len(shape) == len(strides)
     good = good and all(map(_is_size, (offset, *shape, *strides)))
     require(good, "offset, shape and strides of a tensor", "others")
-    count = math.prod(shape)
+    array, count = storage.array, math.prod(shape)
     reach = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + 1
     # Strides of 0 would make any number of elements out of one.
-    fits = not count or max(reach, count) <= storage.count
-    require(fits, f"a tensor within its {storage.count} elements", f"{max(reach, count)} elements")
-    return Tensor(storage, offset, shape, strides)
+    fits = not count or max(reach, count) <= len(array)
+    require(fits, f"a tensor within its {len(array)} elements", f"{max(reach, count)} elements")
+    # A tensor of no elements may begin behind the end.
+    begin = array[offset:] if count else array[:0]
+    steps = [step * array.itemsize for step in strides]
+    return np.lib.stride_tricks.as_strided(begin, shape, steps, writeable=False)
 
 
-def _parameter(tensor: Any, *_: Any) -> Tensor:
-    require(isinstance(tensor, Tensor), "a parameter of a tensor", show(tensor))
+def _parameter(tensor: Any, *_: Any) -> np.ndarray:
+    require(isinstance(tensor, np.ndarray), "a parameter of a tensor", show(tensor))
     return tensor
 
 
@@ -276,33 +261,42 @@ _OPERATIONS = (
 )
 
 
-def _unpickle(stream: BinaryIO) -> Any:
-    """What a pickle describes: None, bool, int, float, str, tuple, list, dict, `Storage` or
-    `Tensor`. The stream is left behind its end.
-    """
-    return _TensorUnpickler(stream).load()
-
-
 # Not `pickle.Unpickler`: that of C has operations that cannot be taken away from it, and allocates
 # as much memory as a pickle names for what it remembers.
 class _TensorUnpickler(pickle._Unpickler):
+    """Loads a pickle and leaves the stream behind its end.
+
+    Args:
+        stream: of pickles.
+        find: gives the numbers of a storage, by their type, key and count; called once for a key.
+    """
+
     dispatch = {
         code: pickle._Unpickler.dispatch[code]
         for (code,) in (getattr(pickle, name) for name in _OPERATIONS.split())
     }
+
+    def __init__(self, stream: BinaryIO, find: Callable[[np.dtype, str, int], np.ndarray]):
+        super().__init__(stream)
+        self.find, self.storages = find, {}
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         require(full in _NAMES, "tensors only", f"the name {show(full)}; not run")
         return _NAMES[full]
 
-    def persistent_load(self, identity: Any) -> Storage:
+    def persistent_load(self, identity: Any) -> _Storage:
         kind, dtype, key, _, count, *view = identity
         good = kind == "storage" and isinstance(dtype, np.dtype) and _is_size(count)
         # Before PyTorch 0.4 there were views of storages too.
         good = good and re.fullmatch(r"[0-9]{1,20}", key) and view in ([], [None])
         require(bool(good), "a storage by its key", show(identity))
-        return Storage(dtype, key, count)
+        if key not in self.storages:
+            self.storages[key] = _Storage(self.find(dtype, key, count))
+        known = self.storages[key].array
+        same = known.dtype == dtype and len(known) == count
+        require(same, f"storage {key} of {len(known)} {known.dtype}", f"of {count} {dtype}")
+        return self.storages[key]
 
     def load_empty_dictionary(self):
         self.append(_Dict())

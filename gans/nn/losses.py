@@ -19,6 +19,15 @@ def least_squares(outputs: tf.Tensor | list[tf.Tensor], target: float) -> tf.Ten
     )
 
 
+def least_squares_discriminator(
+    real: tf.Tensor | list[tf.Tensor], fake: tf.Tensor | list[tf.Tensor]
+) -> tf.Tensor:
+    """E[(D(x) - 1)^2] + E[D(G(z))^2], what a discriminator minimises (LSGAN, equation 2, without
+    its factors of 1/2); arguments as in `least_squares`.
+    """
+    return least_squares(real, 1.0) + least_squares(fake, 0.0)
+
+
 def cross_entropy(logits: tf.Tensor | list[tf.Tensor], target: float) -> tf.Tensor:
     """Sigmoid cross entropy of a discriminator's logits with `target` (Goodfellow et al. 2014).
 

@@ -191,8 +191,8 @@ def steps_per_call(preset: int, given: int | None, steps: int) -> int:
 def drawing(run: RunSettings) -> Callable[[list], np.ndarray]:
     """What makes a picture, uint8 `(height, width, 3)`, of what the GAN's `preview` returns."""
     from gans.data import points
-    from gans.data.figures import point_picture
-    from gans.data.images import grid
+    from gans.pictures.image_grid import grid
+    from gans.pictures.point_picture import point_picture
 
     if run.data.kind != "points":
         return grid

@@ -144,8 +144,11 @@ def expected_distance(net, state, heads, a, b):
     return total
 
 
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("size", [(39, 47), (36, 34)])
+@pytest.mark.parametrize(
+    ("net", "size"),
+    [("alex", (39, 47)), ("alex", (36, 34))]
+    + [(net, size) for net in ("vgg", "squeeze") for size in ((23, 27), (20, 18))],
+)
 def test_equation_1_in_numpy(files, net, size):
     """Sides that leave a rest in each pooling, and such as do not."""
     found = load(files / f"{net}.npz", net, files / f"heads_{net}.npz")
