@@ -3,8 +3,8 @@
 What each mode writes:
 
     samples      NAME_NUMBER.png each, and samples.png with all of them and their numbers: equal
-                 numbers are equal noise, for every label and whatever --count. Of points, samples.png
-                 over the true density, and samples.npy.
+                 numbers are equal noise, for every label and whatever --count. Of points,
+                 samples.png over the true density, and samples.npy.
     interpolate  interpolation.png: a pair in each row (DCGAN, figure 4), and interpolation.gif
     arithmetic   arithmetic.png: the samples of each group of numbers and what the mean of their
                  noise makes, then what mean - mean + mean makes, in the middle of eight samples of
@@ -63,8 +63,8 @@ class ShowFlags(Checked):
 
     mode: Shows | None = setting(
         None,
-        "What is made: samples, interpolate, arithmetic, probe, filters or codes. Default: samples, "
-        "or arithmetic with --arithmetic.",
+        "What is made: samples, interpolate, arithmetic, probe, filters or codes. Default: "
+        "samples, or arithmetic with --arithmetic.",
     )
     count: int | None = setting(
         None,
@@ -73,9 +73,7 @@ class ShowFlags(Checked):
         "are made.",
         least=1,
     )
-    steps: int | None = setting(
-        None, "Pictures from one end to the other. Default: 10.", least=2
-    )
+    steps: int | None = setting(None, "Pictures from one end to the other. Default: 10.", least=2)
     classes: tuple[str, ...] | None = setting(
         None,
         "Of a GAN with labels, a row each: names, or numbers from 0 on. Of InfoGAN, categories. "
@@ -348,7 +346,7 @@ def make_filters(gan, request: Request) -> Iterator[Any]:
 
 
 def make_probe(gan, request: Request) -> Iterator[Any]:
-    from gans.data.held_out import classifier_images
+    from gans.evaluation.networks import LabelledImages
     from gans.results import probe
 
     s, flags = gan.settings, request.flags
@@ -356,9 +354,9 @@ def make_probe(gan, request: Request) -> Iterator[Any]:
     if flags.tfds_dir:
         data = dataclasses.replace(data, tfds_dir=absolute(flags.tfds_dir))
     with usage_errors(DataError):
-        training, held_out, names = classifier_images(
-            data, s.image_size, s.image_channels, s.seed
-        )
+        training, held_out, names = LabelledImages(
+            data, s.image_size, s.image_channels
+        ).load()
     if any(np.any(rows.sum(axis=1) != 1) for _, rows in (training, held_out)):
         raise UsageError(
             "--mode=probe expects images with one label each. Received: several of "

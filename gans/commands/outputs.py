@@ -5,12 +5,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gans.command_line.errors import UsageError
-from gans.command_line.files import replacing, write_text
-from gans.data.images import save_png
-from gans.pictures.animation import save_film
+from gans.command_line.files import write_text
+from gans.data.images import save_array, save_png
+from gans.pictures.animation import save_there_and_back
 
 # Channels of an image that can be shown; others are written as .npy.
 SHOWN = (1, 3)
@@ -45,9 +43,8 @@ def write(path: Path, content: Any):
     if path.suffix == ".png":
         save_png(path, content)
     elif path.suffix == ".gif":
-        save_film(path, content)
+        save_there_and_back(content, path)
     elif path.suffix == ".npy":
-        with replacing(path) as temporary:
-            np.save(temporary, content, allow_pickle=False)
+        save_array(path, content)
     else:
         write_text(path, json.dumps(content, indent=2) + "\n")

@@ -12,7 +12,7 @@ from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import check_folder
 from gans.commands.outputs import SHOWN, check_new, write
 from gans.data.images import is_array, list_images, open_array, open_image, to_uint8
-from gans.pictures.image_grid import grid
+from gans.pictures.image_grid import image_grid
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder
 
@@ -237,6 +237,6 @@ def save(targets: Targets, image: np.ndarray, painted: list[np.ndarray]):
     for path, picture in zip(targets.singles, painted, strict=False):
         write(path, to_uint8(picture))
     if targets.together:
-        write(targets.together, grid([[image, *painted]]))
+        write(targets.together, image_grid([[image, *painted]]))
     if targets.gif:
         write(targets.gif, [to_uint8(picture) for picture in painted])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gans.pictures.image_grid import sheet, shown
+from gans.pictures.image_grid import image_grid
 from gans.results.samples import of_label
 
 AROUND = 0.25  # Reach of the noise around the result, as in figure 7.
@@ -86,7 +86,7 @@ def calculate(
 
 
 def picture(found: Arithmetic, groups: Sequence[Group], names: Sequence[str] = ()) -> np.ndarray:
-    """The sheet of a sum, uint8: a column for each group, with its mean below, then the square.
+    """The picture of a sum, uint8: a column for each group, with its mean below, then the square.
 
     Args:
         names: of the labels of the groups.
@@ -94,16 +94,16 @@ def picture(found: Arithmetic, groups: Sequence[Group], names: Sequence[str] = (
     height = max(3, *map(len, found.groups))
     columns, captions, heads = [], [], []
     for place, ((sign, rows), images) in enumerate(zip(groups, found.groups, strict=True)):
-        *samples, mean = shown(images)
+        *samples, mean = images
         empty = height - len(images)
         columns.append([*samples, *[None] * empty, mean])
         captions.append([*map(str, rows), *[""] * empty, "mean"])
         name = names[place % len(names)] if names else ""
         heads.append(f"{'+' if sign > 0 else '-'} {name}".strip() if place else name)
     rest = [None] * (height - 3)
-    columns += [[None] * height, *([*shown(found.square)[:, x], *rest] for x in range(3))]
+    columns += [[None] * height, *([*found.square[:, x], *rest] for x in range(3))]
     captions += [[""] * height] * 4
-    return sheet(
+    return image_grid(
         list(zip(*columns, strict=True)),
         column_names=[*heads, "=", "", "result", ""],
         captions=list(zip(*captions, strict=True)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gans.pictures.image_grid import sheet, shown
+from gans.pictures.image_grid import image_grid
 from gans.results.samples import of_label
 
 CODE_LIMIT = 2.0  # As in figure 2; in training, continuous codes reach 1.
@@ -37,14 +37,14 @@ def continuous(gan, code: int, steps: int, seed: int = 0) -> np.ndarray:
 
 
 def categorical_picture(images: np.ndarray) -> np.ndarray:
-    """The sheet of `categorical`, uint8, a category in each column."""
-    return sheet(shown(images), column_names=_numbers(images.shape[1]))
+    """The picture of `categorical`, uint8, a category in each column."""
+    return image_grid(images, column_names=_numbers(images.shape[1]))
 
 
 def continuous_picture(images: np.ndarray) -> np.ndarray:
-    """The sheet of `continuous`, uint8, a category in each row, a value in each column."""
+    """The picture of `continuous`, uint8, a category in each row, a value in each column."""
     heads = [f"{value:.2f}" for value in values(images.shape[1])]
-    return sheet(shown(images), _numbers(len(images)), heads)
+    return image_grid(images, _numbers(len(images)), heads)
 
 
 def _numbers(count: int) -> list[str]:

@@ -13,13 +13,14 @@ import tensorflow as tf
 from keras import layers
 
 from gans.nn.layers import Conv2D
-from gans.pictures.image_grid import brightest, labelled_blocks, shown
+from gans.pictures.image_grid import full_contrast, image_blocks
 from gans.results.probe import untrained
 from gans.results.samples import COLUMNS, in_turn, of_label
 
 ACTIVATIONS = (layers.ReLU, layers.LeakyReLU)
 CHUNK = 64  # Samples at a time.
 FEATURES, STRONGEST, SAMPLES = 6, 4, 256
+SMALLEST_KERNEL = 40  # Pixels of a kernel in a picture.
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class Filters:
     """What one network looks for.
 
     Attributes:
-        kernels: of the first convolution, `(filters, side, side, channels)`, as strong as [-1, 1]
-            holds.
+        kernels: of the first convolution, `(filters, side, side, channels)`, each with full contrast.
         samples: those that each feature of the last convolution responds to most strongly,
             `(features, STRONGEST, size, size, channels)`.
         responses: what in each of them it responds to, likewise.
@@ -69,10 +69,10 @@ def find(
     strength = strongest(maps, inputs, FEATURES, packing)
     best = np.argsort(-strength, axis=0, kind="stable")[:STRONGEST].T
     found = [
-        brightest(responses(maps, [x[rows] for x in inputs], feature, packing))
+        full_contrast(responses(maps, [x[rows] for x in inputs], feature, packing))
         for feature, rows in enumerate(best)
     ]
-    kernels = brightest(first_filters(network, image_channels))
+    kernels = full_contrast(first_filters(network, image_channels))
     return Filters(kernels, inputs[0][best], np.stack(found))
 
 
@@ -80,22 +80,21 @@ def kernels_picture(found: dict[str, Filters]) -> np.ndarray:
     """The kernels of each network in a block of `COLUMNS` columns, uint8."""
     blocks = []
     for name, filters in found.items():
-        kernels = shown(filters.kernels)
+        kernels = filters.kernels
         # White where a row is not full.
         empty = np.ones((-len(kernels) % COLUMNS, *kernels.shape[1:]), np.float32)
         kernels = np.concatenate([kernels, empty])
         blocks.append((name, kernels.reshape(-1, COLUMNS, *kernels.shape[1:])))
-    return labelled_blocks(blocks, zoom=8)
+    return image_blocks(blocks, SMALLEST_KERNEL)
 
 
 def responses_picture(found: dict[str, Filters]) -> np.ndarray:
     """Samples and responses of each network in two blocks, uint8, a feature in each row."""
     blocks = []
     for name, filters in found.items():
-        blocks.append((f"samples, {name}", shown(filters.samples)))
-        blocks.append(("their responses", shown(filters.responses)))
-    size = blocks[0][1].shape[2]
-    return labelled_blocks(blocks, zoom=-(-64 // size))
+        blocks.append((f"samples, {name}", filters.samples))
+        blocks.append(("their responses", filters.responses))
+    return image_blocks(blocks)
 
 
 class Guided(layers.Layer):

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from gans.pictures.image_grid import block, sheet, shown
+from gans.pictures.image_grid import image_grid, square_grid
 from gans.results.samples import of_label
 
 
@@ -76,7 +76,7 @@ def interpolate(
 
 
 def picture(images: np.ndarray, pairs: Sequence[tuple[int, int]], names: Sequence[str] = ()):
-    """The sheet of `interpolate`, uint8, a named pair in each row.
+    """The picture of `interpolate`, uint8, a named pair in each row.
 
     Args:
         names: of the labels, which the pairs took in turn.
@@ -84,9 +84,9 @@ def picture(images: np.ndarray, pairs: Sequence[tuple[int, int]], names: Sequenc
     titles = [f"{start} - {end}" for start, end in pairs]
     if names:
         titles = [f"{names[i % len(names)]}: {title}" for i, title in enumerate(titles)]
-    return sheet(shown(images), titles)
+    return image_grid(images, titles)
 
 
 def frames(images: np.ndarray) -> list[np.ndarray]:
     """Images `(rows, steps, ...)` as a picture for each step, uint8, with all rows in it."""
-    return [block(column) for column in shown(images).swapaxes(0, 1)]
+    return [square_grid(column) for column in images.swapaxes(0, 1)]

@@ -1,10 +1,10 @@
-"""Samples of a GAN that starts from noise, and the sheet that shows them with their numbers."""
+"""Samples of a GAN that starts from noise, and the picture that shows them with their numbers."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from gans.pictures.image_grid import sheet, shown
+from gans.pictures.image_grid import image_grid
 
 COLUMNS = 8
 
@@ -42,12 +42,12 @@ def rows(gan, count: int, labels: np.ndarray | None = None, seed: int = 0) -> np
 
 
 def picture(images: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
-    """The sheet of `rows`, uint8: a row for each name, or where there are no names, `COLUMNS` to a
+    """The picture of `rows`, uint8: a row for each name, or where there are no names, `COLUMNS` to a
     row; with the numbers of the samples.
     """
     numbers = [str(number) for number in range(images.shape[1])]
     if names:
-        return sheet([shown(row) for row in images], names, numbers)
+        return image_grid(images, names, numbers)
     parts = [slice(i, i + COLUMNS) for i in range(0, len(numbers), COLUMNS)]
     captions = [numbers[part] for part in parts]
-    return sheet([shown(images[0][part]) for part in parts], captions=captions)
+    return image_grid([images[0][part] for part in parts], captions=captions)
