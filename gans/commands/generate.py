@@ -354,9 +354,7 @@ def make_probe(gan, request: Request) -> Iterator[Any]:
     if flags.tfds_dir:
         data = dataclasses.replace(data, tfds_dir=absolute(flags.tfds_dir))
     with usage_errors(DataError):
-        training, held_out, names = LabelledImages(
-            data, s.image_size, s.image_channels
-        ).load()
+        training, held_out, names = LabelledImages(data, s.image_size, s.image_channels).load()
     if any(np.any(rows.sum(axis=1) != 1) for _, rows in (training, held_out)):
         raise UsageError(
             "--mode=probe expects images with one label each. Received: several of "
