@@ -17,7 +17,7 @@ import numpy as np
 from gans.command_line.files import write_text
 from gans.data.images import save_png, to_float
 from gans.evaluation.tables import show
-from gans.pictures.image_grid import labelled_blocks
+from gans.pictures.image_grid import image_blocks
 from gans.pictures.plots import Line, line_plot
 from gans.training.run_folder import versions
 
@@ -127,4 +127,4 @@ def neighbours_picture(
         nearest: for each sample as many images of one shape.
     """
     blocks = {"sample": [[image] for image in samples], "nearest real images": nearest}
-    return labelled_blocks([(name, to_float(np.array(rows))) for name, rows in blocks.items()])
+    return image_blocks([(name, to_float(np.array(rows))) for name, rows in blocks.items()])
