@@ -105,6 +105,26 @@ def test_the_same_seed_gives_the_same_network(kind, request):
     np.testing.assert_allclose(again.model(floats[:8]), first.model(floats[:8]), atol=tolerance)
 
 
+def test_half_of_the_images_are_mirrored_and_maps_with_them(kind, network):
+    draw = halves if kind is Classifier else scenes
+    images, labels = draw(50, 0)
+    before = images.copy()
+    plain, flipped = (list(network.batches(images, labels, flip)) for flip in (False, True))
+    assert len(plain) == len(flipped) == -(-50 // kind.batch_size)
+    mirrored = 0
+    for (a, of_a), (b, of_b) in zip(plain, flipped, strict=True):
+        for one, other, label, other_label in zip(a, b, of_a, of_b, strict=True):
+            turned = not np.array_equal(one, other)
+            mirrored += turned
+            np.testing.assert_array_equal(one[:, ::-1] if turned else one, other)
+            is_map = label.ndim > 1
+            np.testing.assert_array_equal(
+                label[:, ::-1] if turned and is_map else label, other_label
+            )
+    assert 15 < mirrored < 35
+    np.testing.assert_array_equal(images, before)
+
+
 def test_images_that_cannot_be_trained_on(kind):
     draw, names = (halves, SIDES) if kind is Classifier else (scenes, PARTS)
     images, labels = good = draw(8, 0)
