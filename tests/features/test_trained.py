@@ -1,6 +1,7 @@
 """What the classifier and the segmenter share: training, the folder, and what is refused."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -25,20 +26,27 @@ FACTS = {
 IMAGES = {Classifier: halves(9, 3)[0], Segmenter: scenes(9, 3)[0]}
 
 
-@pytest.fixture(params=[Classifier, Segmenter], ids=lambda kind: kind.kind)
+@pytest.fixture(scope="module", params=[Classifier, Segmenter], ids=lambda kind: kind.kind)
 def kind(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(kind):
     return kind(kind.build(FACTS[kind], seed=1), FACTS[kind])
 
 
+@pytest.fixture(scope="module")
+def folder(network, tmp_path_factory):
+    """Not to be changed."""
+    path = tmp_path_factory.mktemp("networks") / network.kind
+    network.save(path)
+    return path
+
+
 @pytest.fixture
-def saved(network, tmp_path):
-    network.save(tmp_path / "folder")
-    return tmp_path / "folder"
+def saved(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "folder")
 
 
 # The network.
