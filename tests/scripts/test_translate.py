@@ -14,7 +14,7 @@ from PIL import Image
 from gans.bicyclegan import BicycleGAN, build_encoder, build_generator
 from gans.command_line import command
 from gans.data.images import to_uint8
-from gans.pictures.image_grid import grid
+from gans.pictures.image_grid import image_grid
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
@@ -139,7 +139,7 @@ def test_one_sketch_in_many_random_styles_from_the_run_folder_alone(
     np.testing.assert_array_equal(pictures(out, "sketch", 3), expected)
     assert np.any(expected[0] != expected[1]) and np.any(expected[1] != expected[2])
     row = [image / np.float32(127.5) - 1 for image in (drawing(32, 32), *expected)]
-    np.testing.assert_array_equal(read(out / "sketch_all.png"), grid([row]))
+    np.testing.assert_array_equal(read(out / "sketch_all.png"), image_grid([row]))
     assert capsys.readouterr().out == f"{out}/sketch_all.png\n"
 
 
