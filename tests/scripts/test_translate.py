@@ -264,7 +264,7 @@ def test_grey_photos_are_painted_grey(translate, sketch, tmp_path, narrow):
     assert translate(sketch, "--samples=2", "--interpolate", run_dir=run.path) == 0
     for picture in pictures(tmp_path / "out", "sketch", 2):
         assert picture.shape == (32, 32)
-    assert read(tmp_path / "out" / "sketch_all.png").shape == (36, 104, 3)
+    assert read(tmp_path / "out" / "sketch_all.png").shape == (68, 200, 3)
     with Image.open(tmp_path / "out" / "sketch.gif") as image:
         assert image.n_frames == 2
 
@@ -354,7 +354,7 @@ def test_the_gif_goes_there_and_back(translate, sketch, tmp_path):
     assert len(frames) == 6
     for frame, original in zip(frames, [*way, way[2], way[1]], strict=True):
         errors = [np.abs(frame - picture).mean() for picture in way]
-        assert np.abs(frame - original).mean() == min(errors) < 8  # A GIF has 256 colours.
+        assert np.abs(frame - original).mean() == min(errors) < 12  # 256 colours for all frames.
 
 
 @pytest.mark.parametrize(
