@@ -37,7 +37,7 @@ from gans.metrics.diversity import pairwise_distance, random_pair_distance
 from gans.metrics.items import mask_iou
 from gans.metrics.pixels import gradient_energy, mean_absolute
 from gans.metrics.realism import sliced_wasserstein
-from gans.pictures.image_grid import labelled_blocks
+from gans.pictures.image_grid import image_blocks
 from gans.training.pace import training_seconds
 
 # Each family: the length of a run, its script's flags that all variants share, and those of each.
@@ -447,7 +447,7 @@ def picture(runs: list[Run]) -> np.ndarray:
             blocks += own.items()
         else:
             blocks.append((name, next(iter(own.values()))))
-    return labelled_blocks(blocks, zoom=2)
+    return image_blocks(blocks, smallest_side=128)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,6 @@ A few seconds after TensorFlow's import; the probe of MNIST takes about two minu
 """
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -42,11 +41,11 @@ from gans.command_line.errors import UsageError, check_at_least, usage_errors
 from gans.command_line.files import check_folder, write_text
 from gans.data import requests
 from gans.data.datasets import POINT_SETS, TOY_FASHION
-from gans.data.images import DataError, save_png, to_float
+from gans.data.images import DataError, save_array, save_png, to_float
 from gans.metrics import probe as probes
 from gans.nn import walks
-from gans.pictures.animation import save_film
-from gans.pictures.image_grid import block, brightest, labelled_blocks, sheet, shown
+from gans.pictures.animation import save_there_and_back
+from gans.pictures.image_grid import full_contrast, image_blocks, image_grid, square_grid
 from gans.pictures.point_picture import point_picture
 from gans.training.restore import (
     calls_of,
@@ -73,6 +72,7 @@ ONE_LABEL_EACH = ("CGAN",)
 COLUMNS, STEPS = 8, 10
 POINTS = 2500  # PacGAN's number.
 SHOWN = (1, 3)  # Channels of a picture that can be looked at.
+SMALLEST_FILTER = 40  # Pixels of a filter in a picture.
 AROUND = 0.25  # The noise of DCGAN's figure 7.
 CODE_LIMIT = 2.0  # InfoGAN's figure 2; in training codes reach 1.
 FILTERS, STRONGEST, FILTER_SAMPLES = 6, 4, 256
@@ -321,11 +321,11 @@ class Samples:
                 save_image(folder / file, image)
         numbers = [str(number) for number in range(self.count)]
         if self.names:
-            picture = sheet([shown(row) for row in rows], self.names, numbers)
+            picture = image_grid(rows, self.names, numbers)
         else:
             parts = [slice(i, i + COLUMNS) for i in range(0, self.count, COLUMNS)]
-            picture = sheet(
-                [shown(rows[0][part]) for part in parts],
+            picture = image_grid(
+                [rows[0][part] for part in parts],
                 captions=[numbers[part] for part in parts],
             )
         save_png(folder / self.files[-1], picture)
@@ -370,11 +370,12 @@ class Interpolation:
             if self.names:
                 number = place % len(self.names)
                 name, label = f"{self.names[number]}: {name}", self.labels[number]
-            rows.append(shown(paint(gan, way, label)))
+            rows.append(paint(gan, way, label))
             names.append(name)
         folder.mkdir(parents=True, exist_ok=True)
-        save_film(folder / self.files[0], [block(frame) for frame in zip(*rows, strict=True)])
-        save_png(folder / self.files[1], sheet(rows, names))
+        frames = [square_grid(frame) for frame in zip(*rows, strict=True)]
+        save_there_and_back(frames, folder / self.files[0])
+        save_png(folder / self.files[1], image_grid(rows, names))
 
 
 class Arithmetic:
@@ -393,20 +394,20 @@ class Arithmetic:
         columns, captions, heads = [], [], []
         height = max(3, *(len(rows) + 1 for _, rows in self.groups))
         for place, (sign, rows) in enumerate(self.groups):
-            images = shown(paint(gan, np.stack([*z[rows], means[place]]), of_group[place]))
+            images = paint(gan, np.stack([*z[rows], means[place]]), of_group[place])
             empty = height - len(images)
             columns.append([*images[:-1], *[None] * empty, images[-1]])
             captions.append([*map(str, rows), *[""] * empty, "mean"])
             name = self.names[place % len(self.names)] if self.names else ""
             heads.append(f"{'+' if sign > 0 else '-'} {name}".strip() if place else name)
         around = paint(gan, walks.around(result, AROUND, seed), of_group[-1])
-        square = shown(around).reshape(3, 3, *shown(around).shape[1:])
+        square = around.reshape(3, 3, *around.shape[1:])
         rest = [None] * (height - 3)
         columns += [[None] * height, *([*square[:, x], *rest] for x in range(3))]
         captions += [[""] * height] * 4
         folder.mkdir(parents=True, exist_ok=True)
         save_image(folder / self.files[0], around[4])
-        picture = sheet(
+        picture = image_grid(
             list(zip(*columns, strict=True)),
             column_names=[*heads, "=", "", "result", ""],
             captions=list(zip(*captions, strict=True)),
@@ -503,20 +504,20 @@ class Filters:
             network = one.discriminator if hasattr(one, "discriminator") else one.critic
             filters = guided.first_filters(network, gan.image_channels)
             empty = np.full((-len(filters) % COLUMNS, *filters.shape[1:]), 1.0, np.float32)
-            filters = np.concatenate([brightest(filters), empty])
-            kernels.append((name, shown(filters).reshape(-1, COLUMNS, *shown(filters).shape[1:])))
+            filters = np.concatenate([full_contrast(filters), empty])
+            kernels.append((name, filters.reshape(-1, COLUMNS, *filters.shape[1:])))
             maps = guided.last_maps(network)
             strength = guided.strongest(maps, inputs, FILTERS, gan.packing)
             best = np.argsort(-strength, axis=0, kind="stable")[:STRONGEST].T
             answers = [
-                brightest(guided.responses(maps, [x[rows] for x in inputs], i, gan.packing))
+                full_contrast(guided.responses(maps, [x[rows] for x in inputs], i, gan.packing))
                 for i, rows in enumerate(best)
             ]
-            blocks.append((f"samples, {name}", shown(inputs[0][best])))
-            blocks.append(("their responses", shown(np.stack(answers))))
+            blocks.append((f"samples, {name}", inputs[0][best]))
+            blocks.append(("their responses", np.stack(answers)))
         folder.mkdir(parents=True, exist_ok=True)
-        save_png(folder / self.files[0], labelled_blocks(kernels, zoom=8))
-        save_png(folder / self.files[1], labelled_blocks(blocks, zoom=-(-64 // gan.image_size)))
+        save_png(folder / self.files[0], image_blocks(kernels, SMALLEST_FILTER))
+        save_png(folder / self.files[1], image_blocks(blocks))
 
 
 class Codes:
@@ -534,18 +535,25 @@ class Codes:
         z = gan.draw_latents(self.count, seed)
         categories = np.eye(gan.categories, dtype=np.float32)
         names = [str(number) for number in range(gan.categories)]
-        columns = [shown(paint(gan, z, category)) for category in categories]
+        columns = [paint(gan, z, category) for category in categories]
         folder.mkdir(parents=True, exist_ok=True)
-        save_png(folder / self.files[-1], sheet(list(zip(*columns, strict=True)), (), names))
+        save_png(
+            folder / self.files[-1],
+            image_grid(list(zip(*columns, strict=True)), (), names),
+        )
         values = np.linspace(-CODE_LIMIT, CODE_LIMIT, self.steps, dtype=np.float32)
         for code, (film, picture) in enumerate(zip(self.films, self.pictures, strict=True)):
             # One noise, and the other codes at 0, their middle.
             way = np.repeat(z[:1], self.steps, axis=0)
             way[:, gan.noise_dim + gan.categories :] = 0.0
             way[:, gan.noise_dim + gan.categories + code] = values
-            rows = [shown(paint(gan, way, category)) for category in categories]
-            save_film(folder / film, [block(frame) for frame in zip(*rows, strict=True)])
-            save_png(folder / picture, sheet(rows, names, [f"{value:.2f}" for value in values]))
+            rows = [paint(gan, way, category) for category in categories]
+            frames = [square_grid(frame) for frame in zip(*rows, strict=True)]
+            save_there_and_back(frames, folder / film)
+            save_png(
+                folder / picture,
+                image_grid(rows, names, [f"{value:.2f}" for value in values]),
+            )
 
 
 # Pictures.
@@ -583,14 +591,6 @@ def save_image(path: Path, image: np.ndarray):
         save_png(path, image)
     else:
         save_array(path, image)
-
-
-def save_array(path: Path, values: np.ndarray):
-    """Writes a .npy, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        np.save(file, values, allow_pickle=False)
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import.
 """
 
 import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +30,18 @@ from PIL import Image, ImageOps
 from gans.command_line import cli, command
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import check_folder
-from gans.data.images import is_array, list_images, open_array, open_image, save_png, to_uint8
-from gans.pictures.image_grid import grid
+from gans.data.images import (
+    is_array,
+    list_images,
+    open_array,
+    open_image,
+    save_array,
+    save_png,
+    to_uint8,
+)
+from gans.pictures.animation import save_there_and_back
+from gans.pictures.image_grid import image_grid
 from gans.training.restore import gan_module, generates, open_run, read_settings, translate_takes
-
-GIF_MILLISECONDS = 120
 
 # The flags that only some GANs have a use for, by what their `translate` takes.
 FLAGS_OF = {
@@ -367,25 +373,9 @@ def write(targets: Targets, image: np.ndarray, painted: list[np.ndarray]):
         else:
             save_array(path, to_uint8(picture))
     if targets.together:
-        save_png(targets.together, grid([[image, *painted]]))
+        save_png(targets.together, image_grid([[image, *painted]]))
     if targets.gif:
-        frames = [Image.open(path) for path in targets.singles]
-        frames += frames[-2:0:-1]
-        frames[0].save(
-            targets.gif,
-            save_all=True,
-            append_images=frames[1:],
-            duration=GIF_MILLISECONDS,
-            loop=0,
-        )
-
-
-def save_array(path: Path, pixels: np.ndarray):
-    """Writes a .npy, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        np.save(file, pixels, allow_pickle=False)
-    os.replace(temporary, path)
+        save_there_and_back([to_uint8(picture) for picture in painted], targets.gif)
 
 
 def spherical(start, end, share: float):

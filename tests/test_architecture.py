@@ -23,7 +23,7 @@ LONGEST_FILE = 600
 # listed stands for itself and what is below it.
 ALLOWED = {
     "gans/nn": ["gans.nn"],
-    "gans/data": ["gans.data", "gans.command_line.files", "gans.pictures"],
+    "gans/data": ["gans.data", "gans.command_line.files"],
     "gans/pictures": ["gans.pictures", "gans.command_line.files", "gans.data.images"],
     "gans/features": [
         "gans.features",

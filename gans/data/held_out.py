@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gans.data.images import DataError
+from gans.data.images import DataError, to_uint8
 
 # Numbers that the images of a classifier may amount to: 1 GB as float32, all of MNIST.
 MOST_NUMBERS = 2**28
@@ -194,5 +194,5 @@ def _pixels(source, indices: np.ndarray, size: int, channels: int) -> np.ndarray
     grey = np.empty((*elements.shape[:-1], channels), np.uint8)
     for start in range(0, len(grey), 1000):
         part = slice(start, start + 1000)
-        grey[part] = np.rint((normalize(elements[part], channels).numpy() + 1) * 127.5)
+        grey[part] = to_uint8(normalize(elements[part], channels))
     return grey

@@ -201,6 +201,12 @@ def save_png(path: Path, image: np.ndarray, software: str | None = None):
         picture.save(temporary, "PNG", pnginfo=text)
 
 
+def save_array(path: Path, array: np.ndarray):
+    """Writes a NumPy file `.npy`, whole or not at all."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
 def made_by(path: Path, software: str) -> bool:
     """Whether a file is a picture that `save_png` wrote for this software."""
     try:

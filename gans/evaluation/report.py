@@ -18,7 +18,7 @@ from gans.command_line.files import write_text
 from gans.data.images import save_png
 from gans.evaluation.tables import show
 from gans.metrics.distribution import HIGHER
-from gans.pictures.image_grid import labelled_blocks
+from gans.pictures.image_grid import image_blocks
 from gans.pictures.plots import Line, line_plot
 from gans.training.run_folder import versions
 
@@ -117,4 +117,4 @@ def neighbours_picture(
     """
     blocks = [("sample", np.stack(samples)[:, np.newaxis])]
     blocks.append(("nearest training images", np.stack([np.stack(row) for row in nearest])))
-    return labelled_blocks([(name, images / 127.5 - 1.0) for name, images in blocks])
+    return image_blocks([(name, images / 127.5 - 1.0) for name, images in blocks])

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from gans.data.images import to_float
+from gans.data.images import to_float, to_uint8
 from gans.metrics import items
 from gans.metrics.codes import (
     angle_correlation,
@@ -239,7 +239,7 @@ class Generated:
 
     def pictures(self, part: slice) -> np.ndarray:
         """Images uint8 `(n, size, size, channels)` of a part of the noise."""
-        return np.clip(np.rint((self._generate(part) + 1) * 127.5), 0, 255).astype(np.uint8)
+        return to_uint8(self._generate(part))
 
     def _generate(self, part: slice) -> np.ndarray:
         if self.wanted is None or self.codes is not None:

@@ -1,70 +1,72 @@
-"""Animations of pictures, as GIF files."""
+"""Animations, as GIF files."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from gans.data.images import open_image, save_png
+from gans.command_line.files import replacing
+from gans.data.images import open_image
 
 MOST_FRAMES = 200
-GIF_MILLISECONDS = 120
+# How long each frame of an animation that goes there and back is shown.
+INTERPOLATION_MILLISECONDS = 120
 
 
 def save_gif(
-    paths: Sequence[Path], out: Path, frame_milliseconds: int = 100, hold_milliseconds: int = 2000
+    frames: Sequence[Path | np.ndarray],
+    path: Path,
+    frame_milliseconds: int = 100,
+    hold_milliseconds: int = 2000,
 ):
-    """Writes an endless animation of pictures, whole or not at all.
+    """Writes an endless animation, whole or not at all.
 
-    Of more than `MOST_FRAMES` pictures it takes as many at equal distances, the first and the last
+    Of more than `MOST_FRAMES` frames it takes as many at equal distances, the first and the last
     among them. All frames have one palette of 256 colours, without dithering, which would flicker.
 
     Args:
-        paths: PNG files of one size, in their order.
-        out: the GIF.
-        frame_milliseconds: how long each picture is shown.
-        hold_milliseconds: how long the last is.
+        frames: image files, or pictures uint8 `(height, width, 1 or 3)`, in their order and of one
+            size.
+        path: of the GIF.
+        frame_milliseconds: how long each frame is shown.
+        hold_milliseconds: how long the last one is shown.
 
-    Raises `ValueError` for no pictures and for pictures of different sizes.
+    Raises `ValueError` for no frames and for frames of different sizes.
     """
-    if not paths:
-        raise ValueError("expected at least 1 picture. Received: 0")
-    chosen = np.rint(np.linspace(0, len(paths) - 1, min(len(paths), MOST_FRAMES))).astype(int)
-    frames = [_read_rgb(paths[index]) for index in chosen]
-    sizes = {frame.size for frame in frames}
+    if not len(frames):
+        raise ValueError("expected at least 1 frame. Received: 0")
+    chosen = np.rint(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES))).astype(int)
+    images = [_read_rgb(frames[index]) for index in chosen]
+    sizes = {image.size for image in images}
     if len(sizes) > 1:
-        shown = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
-        raise ValueError(f"expected pictures of one size. Received: {shown}")
-    for_palette = frames[:: -(-len(frames) // 16)] + frames[-1:]
-    palette = Image.fromarray(np.concatenate([np.asarray(f)[::2] for f in for_palette])).quantize(
+        received = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+        raise ValueError(f"expected frames of one size. Received: {received}")
+    for_palette = images[:: -(-len(images) // 16)] + images[-1:]
+    palette = Image.fromarray(np.concatenate([np.asarray(i)[::2] for i in for_palette])).quantize(
         256, Image.Quantize.MEDIANCUT
     )
-    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    temporary = out.with_name(f".{out.name}.tmp")
-    frames[0].save(
-        temporary,
-        "GIF",
-        save_all=True,
-        append_images=frames[1:],
-        duration=[frame_milliseconds] * (len(frames) - 1) + [hold_milliseconds],
-        loop=0,
+    images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    with replacing(path) as temporary:
+        images[0].save(
+            temporary,
+            "GIF",
+            save_all=True,
+            append_images=images[1:],
+            duration=[frame_milliseconds] * (len(images) - 1) + [hold_milliseconds],
+            loop=0,
+        )
+
+
+def save_there_and_back(frames: Sequence[np.ndarray], path: Path):
+    """Writes an animation from the first frame to the last and back again, as `save_gif` does."""
+    save_gif(
+        [*frames, *frames[-2:0:-1]], path, INTERPOLATION_MILLISECONDS, INTERPOLATION_MILLISECONDS
     )
-    os.replace(temporary, out)
 
 
-def _read_rgb(path: Path) -> Image.Image:
-    with open_image(path) as image:
+def _read_rgb(frame: Path | np.ndarray) -> Image.Image:
+    if isinstance(frame, np.ndarray):
+        return Image.fromarray(np.broadcast_to(frame, (*frame.shape[:2], 3)))
+    with open_image(frame) as image:
         return image.convert("RGB")
-
-
-def save_film(path: Path, frames: list[np.ndarray]):
-    """Writes pictures uint8 `(height, width, 3)` as a GIF, there and back, whole or not at all."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{number}.png" for number in range(len(frames))]
-        for frame, picture in zip(paths, frames, strict=True):
-            save_png(frame, picture)
-        there_and_back = [*paths, *paths[-2:0:-1]]
-        save_gif(there_and_back, path, GIF_MILLISECONDS, GIF_MILLISECONDS)

@@ -205,15 +205,24 @@ def test_a_saved_png_has_the_pixels_of_the_image_and_no_file_beside_it(tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bytes.png", "floats.png"]
 
 
-def test_a_png_that_cannot_be_written_whole_leaves_the_one_before_and_nothing_else(tmp_path):
-    path = tmp_path / "sample.png"
-    images.save_png(path, noise(8, 8))
+def test_a_saved_array_is_read_as_it_was(tmp_path):
+    values = np.float32([[0.25, -1.5]])
+    images.save_array(tmp_path / "a.npy", values)
+    found = np.load(tmp_path / "a.npy", allow_pickle=False)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize("save", [images.save_png, images.save_array])
+def test_what_cannot_be_written_whole_leaves_the_file_before_and_nothing_else(tmp_path, save):
+    path = tmp_path / "sample"
+    save(path, noise(8, 8))
     before = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
         with pytest.raises(OSError):
-            images.save_png(path, noise(128, 128))
+            save(path, noise(128, 128))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
