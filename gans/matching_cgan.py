@@ -44,7 +44,7 @@ from gans.nn import dcgan_networks, losses, networks, noise_gan, optimizers
 from gans.nn.initializers import normal
 from gans.nn.layers import Conv2D, TileLatent, keeping_statistics, normalization
 from gans.nn.random import seed_of
-from gans.nn.settings import AdamSettings, ConvolutionalSettings, setting
+from gans.nn.settings import AdamSettings, ConvolutionalSettings, LatentSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -55,11 +55,10 @@ CAN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AdamSettings, ConvolutionalSettings):
+class Settings(AdamSettings, LatentSettings, ConvolutionalSettings):
     """The defaults are the numbers of the paper."""
 
     image_size: int = 96
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
     label_dim: int = setting(23, "Number of tags; the training takes that of the data.", least=1)
     network: Literal["dcgan", "article"] = setting(
         "dcgan", "Of images; that of the article has 69 M weights at 96x96 with 23 tags."
@@ -109,13 +108,7 @@ def build_generator(s: Settings) -> keras.Model:
         x = Conv2D(s.image_channels, 2, strides=2)(x)
         sample = layers.Activation("tanh", dtype="float32", name="image")(x)
     else:
-        sample = dcgan_networks.generator(
-            x,
-            image_size=s.image_size,
-            filters=s.generator_filters,
-            output_channels=s.image_channels,
-            upsample=s.upsample,
-        )
+        sample = dcgan_networks.generator(x, s)
     return keras.Model([z, tags], sample, name="generator")
 
 

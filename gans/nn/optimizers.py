@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from gans.nn.settings import OptimizerSettings
+from gans.nn.settings import AdamOrSGDSettings, OptimizerSettings
 
 
 @keras.saving.register_keras_serializable("gans")
@@ -231,11 +231,34 @@ def adam(
     return make
 
 
-def rmsprop(network: keras.Model, learning_rate: float) -> keras.optimizers.RMSprop:
-    """RMSprop as PyTorch has it, whose average forgets by 0.99 (WGAN's official code)."""
-    # Keras adds epsilon below the root, PyTorch 1e-8 beside it. 1e-8 below would be 1e-4 beside,
-    # and a critic of weights up to 0.01 hands down gradients of 1e-6 to 1e-5.
-    return built(keras.optimizers.RMSprop(learning_rate, rho=0.99, epsilon=1e-16), network)
+def adam_or_sgd(
+    settings: AdamOrSGDSettings, epochs: int | None, steps_per_epoch: int | None, **options
+) -> Callable[..., keras.optimizers.Optimizer]:
+    """As `adam`; with `optimizer="sgd"` in the settings what is made is `AnnealedSGD`, with these
+    options.
+    """
+    if settings.optimizer == "adam":
+        return adam(settings, epochs, steps_per_epoch)
+
+    def make(network, learning_rate: float | None = None) -> AnnealedSGD:
+        rate = settings.learning_rate if learning_rate is None else learning_rate
+        return built(AnnealedSGD(rate, **options), network)
+
+    return make
+
+
+def rmsprop(settings) -> Callable[[keras.Model], keras.optimizers.RMSprop]:
+    """What makes the optimizer of a network, as `adam` does: RMSprop as PyTorch has it, whose
+    average forgets by 0.99 (the official code of WGAN), with the `learning_rate` of the settings.
+    """
+
+    def make(network: keras.Model) -> keras.optimizers.RMSprop:
+        # Keras adds epsilon below the root, PyTorch adds 1e-8 to the root. 1e-8 below would be 1e-4
+        # outside, and a critic of weights up to 0.01 hands down gradients of 1e-6 to 1e-5.
+        optimizer = keras.optimizers.RMSprop(settings.learning_rate, rho=0.99, epsilon=1e-16)
+        return built(optimizer, network)
+
+    return make
 
 
 def built(
