@@ -323,6 +323,15 @@ class InfoGAN(noise_gan.NoiseGAN):
         # Steps count from 0 on.
         return self.draw_codes(count, lambda stream: tf.constant([seed, -1 - stream])).numpy()
 
+    def generate(self, z, labels=None) -> np.ndarray:
+        """Samples of noise and codes; labels `(n, categories)`, where there are some, take the
+        place of the categorical code.
+        """
+        if labels is not None:
+            noise, _, codes = self.split_codes(z)
+            z = np.concatenate([noise, labels, codes], axis=1)
+        return super().generate(z)
+
     def recognize(self, samples) -> tuple[np.ndarray, np.ndarray]:
         """What Q reads from samples: probabilities `(n, categories)` and means `(n,
         continuous)`.
@@ -342,17 +351,9 @@ class InfoGAN(noise_gan.NoiseGAN):
         """
         if self.settings.data == "points":
             return self.preview_points(batch)
-        noise, _, codes = self.split_codes(self.draw_latents(noise_gan.GRID))
-        categories = self.settings.categories
+        z, categories = self.draw_latents(noise_gan.GRID), self.settings.categories
         rows = np.eye(min(categories, noise_gan.ROWS), categories, dtype=np.float32)
-        return [
-            list(
-                self.generate(
-                    np.concatenate([noise, np.repeat(row[None], len(noise), 0), codes], 1)
-                )
-            )
-            for row in rows
-        ]
+        return [list(self.generate(z, np.repeat(row[None], len(z), 0))) for row in rows]
 
 
 PRESETS = {
