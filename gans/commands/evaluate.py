@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from data_prep import toy_labels
-from gans.command_line import command, gan_files
+from gans.command_line import command
 from gans.command_line.errors import UsageError, usage_errors
 from gans.command_line.files import check_folder
-from gans.data.images import DataError, save_png
+from gans.data.images import save_png
 from gans.evaluation import image_sets, report, summary, table
 from gans.evaluation.generated import Generated
 from gans.evaluation.networks import ERRORS, LabelledImages, Networks, Parts
@@ -19,7 +19,6 @@ from gans.evaluation.outputs import Outputs
 from gans.evaluation.table import Metric
 from gans.evaluation.translated import Translated
 from gans.features.extractors import INCEPTION, metric_name
-from gans.features.inception import find
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder, saved_steps
 from gans.training.run_settings import RunSettings
@@ -141,9 +140,7 @@ def check_networks(networks: Networks, run: RunSettings | None, wanted: Sequence
 # Measuring.
 
 
-def evaluate_run(
-    networks: Networks, run: RunSettings, wanted: Sequence[Metric] | None, kind: str
-):
+def evaluate_run(networks: Networks, run: RunSettings, wanted: Sequence[Metric] | None, kind: str):
     """Measures one checkpoint of a run or all, and leaves what `report` says in its folder."""
     options = networks.options
     folder = Path(options.output or options.run_dir)

@@ -8,7 +8,6 @@ watched ends with the bytes of one that is not.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from gans.command_line.errors import UsageError, usage_errors
