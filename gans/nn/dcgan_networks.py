@@ -129,7 +129,7 @@ def generator(
         x = activate(normalization(norm)(x), activation)
     options["use_bias"] = True
     x = double(with_label(x), output_channels, upsample, False, kernel_size, **options)
-    return layers.Activation("tanh", dtype="float32", name="image")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
 
 
 def features(
@@ -183,7 +183,7 @@ def score(x, initializer=None):
     """
     x = layers.Flatten()(x) if len(x.shape) > 2 else x
     x = layers.Dense(1, kernel_initializer=initializer or initializers.normal())(x)
-    return layers.Activation("linear", dtype="float32", name="score")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx(), name="score")(x)
 
 
 def mlp(
@@ -286,7 +286,7 @@ def images_of(x, image_size: int, channels: int):
         math.prod((image_size, image_size, channels)), kernel_initializer=initializers.normal()
     )(x)
     x = layers.Reshape((image_size, image_size, channels))(x)
-    return layers.Activation("tanh", dtype="float32", name="image")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
 
 
 def points_of(x, initializer=None):
@@ -295,7 +295,7 @@ def points_of(x, initializer=None):
     The initial weights are N(0, 0.02) unless `initializer` says otherwise.
     """
     x = layers.Dense(2, kernel_initializer=initializer or initializers.normal())(x)
-    return layers.Activation("linear", dtype="float32", name="point")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx(), name="point")(x)
 
 
 def pooled_fields(maps: tf.Tensor, fields: int) -> tf.Tensor:
