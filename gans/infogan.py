@@ -159,7 +159,7 @@ def build_recognizer(s: Settings, features: int) -> keras.Model:
     if s.variance == "learned":
         heads["log_variance"] = s.continuous
     outputs = [
-        layers.Dense(width, dtype="float32", name=name, **options)(x)
+        layers.Dense(width, dtype=keras.config.floatx(), name=name, **options)(x)
         for name, width in heads.items()
     ]
     return keras.Model(inputs, outputs, name="recognizer")

@@ -110,7 +110,7 @@ def generator(
         x = normalized(double(with_label(x), width, s.upsample, False, kernel_size, **options))
     options["use_bias"] = True
     x = double(with_label(x), s.image_channels, s.upsample, False, kernel_size, **options)
-    return layers.Activation("tanh", dtype="float32", name="image")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
 
 
 def features(
@@ -161,7 +161,7 @@ def score(x, initializer=None):
     """
     x = layers.Flatten()(x) if len(x.shape) > 2 else x
     x = layers.Dense(1, kernel_initializer=initializer or initializers.normal())(x)
-    return layers.Activation("linear", dtype="float32", name="score")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx(), name="score")(x)
 
 
 def mlp(
@@ -269,7 +269,7 @@ def images_of(x, image_size: int, channels: int):
         math.prod((image_size, image_size, channels)), kernel_initializer=initializers.normal()
     )(x)
     x = layers.Reshape((image_size, image_size, channels))(x)
-    return layers.Activation("tanh", dtype="float32", name="image")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
 
 
 def points_of(x, initializer=None):
@@ -278,7 +278,7 @@ def points_of(x, initializer=None):
     The initial weights are N(0, 0.02) unless `initializer` says otherwise.
     """
     x = layers.Dense(2, kernel_initializer=initializer or initializers.normal())(x)
-    return layers.Activation("linear", dtype="float32", name="point")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx(), name="point")(x)
 
 
 def pooled_fields(maps: tf.Tensor, fields: int) -> tf.Tensor:

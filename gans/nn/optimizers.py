@@ -44,7 +44,7 @@ class Adam(keras.optimizers.Adam):
         )
         if self.l2:
             gradient += self.l2 * variable
-        step = tf.cast(self.iterations + 1, tf.float32)
+        step = tf.cast(self.iterations + 1, variable.dtype)
         beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -52,7 +52,7 @@ class Adam(keras.optimizers.Adam):
             v=velocity.value.handle,
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
-            lr=tf.cast(learning_rate, tf.float32),
+            lr=tf.cast(learning_rate, variable.dtype),
             beta1=self.beta_1,
             beta2=self.beta_2,
             # The kernel adds epsilon to the uncorrected root.
