@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_prep import toy_fashion
@@ -39,6 +40,22 @@ def _forbid_network(event: str, args: tuple) -> None:
 
 
 sys.addaudithook(_forbid_network)
+
+
+@pytest.fixture(scope="session")
+def randomised():
+    """Gives a GAN weights that are large enough for samples that differ, the same ones each time;
+    returns the GAN.
+    """
+
+    def assign(gan):
+        random = np.random.default_rng(0)
+        for variable in gan.trainable_variables:
+            scale = max(1, variable.shape[0]) ** -0.5
+            variable.assign(random.standard_normal(variable.shape) * scale)
+        return gan
+
+    return assign
 
 
 @pytest.fixture(scope="session")
