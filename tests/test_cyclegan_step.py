@@ -1,6 +1,7 @@
 """The train step of CycleGAN: losses in numbers, who learns from what, the history of images."""
 
 import contextlib
+import dataclasses
 from unittest import mock
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from gans.cyclegan import CycleGAN
 from gans.nn.layers import Dropout
+from gans.nn.random import reseed_dropout
 from gans.training.checkpoints import Checkpoints
 
 SIZE, BATCH = 32, 2
@@ -24,6 +26,11 @@ LOSSES = {
     "identity_a_loss",
     "identity_b_loss",
 }
+
+
+def change(monkeypatch, gan, **settings):
+    """Gives the GAN other settings for the rest of a test."""
+    monkeypatch.setattr(gan, "settings", dataclasses.replace(gan.settings, **settings))
 
 
 def narrow(**settings):
@@ -323,7 +330,7 @@ def test_discriminators_learn_nothing_from_the_generators_losses(gan, monkeypatc
     for pool in (gan.pool_a, gan.pool_b):
         pool.count.assign(0)
     _, before = try_step(gan)
-    monkeypatch.setattr(gan, "lambda_cycle", 100.0)
+    change(monkeypatch, gan, lambda_cycle=100.0)
     monkeypatch.setattr(gan, "lambda_identity", 100.0)
     for pool in (gan.pool_a, gan.pool_b):
         pool.count.assign(0)
@@ -424,7 +431,7 @@ def test_no_two_draws_share_a_seed(monkeypatch):
             gan.optimizer_generators.iterations.assign(step)
             gan.sample_draws(A, stream=0)
             gan.sample_draws(A, stream=1)
-            gan.reseed_dropout()
+            reseed_dropout(gan.settings.seed, gan.step, gan.generator_ab, gan.generator_ba)
             # A generator is called up to three times in a step.
             for _ in range(3):
                 seeds += [tuple(np.array(layer.seed_generator.next())) for layer in dropouts]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gans.nn.layers import BatchNormalization, Dropout, reseed
+from gans.nn.layers import BatchNormalization, Dropout
+from gans.nn.random import reseed_dropout
 from gans.pix2pix import Pix2Pix
 from gans.training.checkpoints import Checkpoints
 
@@ -103,7 +104,7 @@ def reference_step(gan, lambda_l1, lambda_d):
     def paint():
         for variable, value in zip(gan.generator.non_trainable_variables, state, strict=True):
             variable.assign(value)
-        reseed(gan.generator, 1, 0)
+        reseed_dropout(0, 0, gan.generator)
         return gan.generator([images_a], training=True)
 
     fake = paint()
