@@ -307,7 +307,7 @@ BAD = {
     ),
     "turned.jpg": (turned(pixels(32), 6), "twice the height. Received: 32x64"),
     "bomb.png": (png_header(50_000, 50_000) + png_body(b""), "DecompressionBomb"),
-    "small_bomb.png": (png_header(12_000, 6_000) + png_body(b""), "Received: (12000, 6000)"),
+    "small_bomb.png": (png_header(12_000, 6_000) + png_body(b""), None),
 }
 
 
