@@ -1,10 +1,11 @@
-"""What all tests share: a small toy data set, and no way out to a network."""
+"""What all tests share: a small toy data set, networks by hand, and no way out to a network."""
 
 import ipaddress
 import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_prep import toy_fashion
@@ -42,8 +43,54 @@ sys.addaudithook(_forbid_network)
 
 
 @pytest.fixture(scope="session")
+def randomised():
+    """Gives a GAN weights that are large enough for samples that differ, the same ones each time;
+    returns the GAN.
+    """
+
+    def assign(gan):
+        random = np.random.default_rng(0)
+        for variable in gan.trainable_variables:
+            scale = max(1, variable.shape[0]) ** -0.5
+            variable.assign(random.standard_normal(variable.shape) * scale)
+        return gan
+
+    return assign
+
+
+@pytest.fixture(scope="session")
 def toy_bags(tmp_path_factory) -> Path:
     """12 training and 4 validation pairs of bags, each half 32x32; not to be changed."""
     out = tmp_path_factory.mktemp("toy_bags") / "bags"
     toy_fashion.generate(out, size=32, train=12, val=4, domain="bags", workers=1, progress=False)
     return out
+
+
+class StandIn:
+    """A network without weights, in a train step: a function of its inputs.
+
+    Attributes:
+        given: the inputs of each call, as arrays, where it is called eagerly.
+    """
+
+    trainable_variables = weights = ()
+
+    def __init__(self, function):
+        self.function, self.given = function, []
+
+    def __call__(self, inputs, training):
+        import tensorflow as tf
+
+        assert training is True
+        if tf.executing_eagerly():
+            self.given.append(tf.nest.map_structure(np.array, inputs))
+        return self.function(inputs)
+
+    def _flatten_layers(self, **_):
+        return []
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> type[StandIn]:
+    """Networks that can be computed by hand."""
+    return StandIn

@@ -28,7 +28,7 @@ class Filters:
     """What one network looks for.
 
     Attributes:
-        kernels: of the first convolution, `(filters, side, side, channels)`, each with full contrast.
+        kernels: of the first convolution, `(filters, side, side, channels)`, in full contrast.
         samples: those that each feature of the last convolution responds to most strongly,
             `(features, STRONGEST, size, size, channels)`.
         responses: what in each of them it responds to, likewise.
