@@ -141,9 +141,7 @@ def check_networks(networks: Networks, run: RunSettings | None, wanted: Sequence
 # Measuring.
 
 
-def evaluate_run(
-    networks: Networks, run: RunSettings, wanted: Sequence[Metric] | None, kind: str
-):
+def evaluate_run(networks: Networks, run: RunSettings, wanted: Sequence[Metric] | None, kind: str):
     """Measures one checkpoint of a run or all, and leaves what `report` says in its folder."""
     options = networks.options
     folder = Path(options.output or options.run_dir)

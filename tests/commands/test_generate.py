@@ -13,8 +13,7 @@ from PIL import Image
 from gans.commands.generate import ShowFlags, generate, parse, samples_files
 from gans.data import points
 from gans.data.images import to_uint8
-
-# from gans.evaluation.networks import LabelledImages
+from gans.evaluation.networks import LabelledImages
 from gans.pictures.point_picture import point_picture
 from gans.results import arithmetic, codes, filters, interpolation, probe, samples
 from gans.training.run_folder import RunFolder
