@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from data_prep import toy_labels
-from gans.command_line import command, gan_files
+from gans.command_line import cli, command
 from gans.command_line.errors import UsageError, usage_errors
 from gans.command_line.files import check_folder
-from gans.data.images import DataError, save_png
+from gans.data.images import save_png
 from gans.evaluation import image_sets, report, summary, table
 from gans.evaluation.generated import Generated
 from gans.evaluation.networks import ERRORS, LabelledImages, Networks, Parts
@@ -19,7 +19,6 @@ from gans.evaluation.outputs import Outputs
 from gans.evaluation.table import Metric
 from gans.evaluation.translated import Translated
 from gans.features.extractors import INCEPTION, metric_name
-from gans.features.inception import find
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder, saved_steps
 from gans.training.run_settings import RunSettings
@@ -27,6 +26,7 @@ from gans.training.run_settings import RunSettings
 Line = dict[str, Any]
 
 
+@cli.compose
 def evaluate(options: Options) -> None:
     """Measures the newest checkpoint of a run, or a folder of images."""
     if options.list_metrics:
@@ -177,10 +177,9 @@ def measure_run(
         run: settings, with the data where it is now.
     """
     _, _, gan, step = open_run(networks.options.run_dir, step)
-    if run.gan_file.can.starts_from == "noise":
-        return measure(Generated.load(gan, run, networks, step), wanted, folder)
+    kind = Generated if run.gan_file.can.starts_from == "noise" else Translated
     lines, sentences = [], []
-    for outputs in Translated.load(gan, run, networks, step):
+    for outputs in kind.load(gan, run, networks, step):
         found, said = measure(outputs, wanted, folder)
         direction = outputs.record.get("direction")
         sentences += [f"{direction}: {sentence}" if direction else sentence for sentence in said]
