@@ -135,7 +135,7 @@ def build_encoder(s: Settings) -> keras.Model:
     else:
         # More layers, and more channels, for larger images: the last map is 4x4.
         features = networks.conv_features(image_b, depth=max(1, halvings - 2), **options)
-    head = {"kernel_initializer": options["kernel_initializer"], "dtype": "float32"}
+    head = {"kernel_initializer": options["kernel_initializer"], "dtype": keras.config.floatx()}
     mean = layers.Dense(s.latent_dim, **head, name="mean")(features)
     log_variance = layers.Dense(s.latent_dim, **head, name="log_variance")(features)
     z = mean + noise * keras.ops.exp(0.5 * log_variance)

@@ -122,14 +122,7 @@ def build_generator(s: Settings) -> keras.Model:
     if s.data == "points":
         x = dcgan_networks.mlp(z, (s.generator_filters,) * 3, norm="batch")
         return keras.Model(z, dcgan_networks.points_of(x), name="generator")
-    image = dcgan_networks.generator(
-        z,
-        image_size=s.image_size,
-        filters=s.generator_filters,
-        output_channels=s.image_channels,
-        dense_units=s.dense_units,
-        upsample=s.upsample,
-    )
+    image = dcgan_networks.generator(z, s, dense_units=s.dense_units)
     return keras.Model(z, image, name="generator")
 
 
@@ -166,7 +159,7 @@ def build_recognizer(s: Settings, features: int) -> keras.Model:
     if s.variance == "learned":
         heads["log_variance"] = s.continuous
     outputs = [
-        layers.Dense(width, dtype="float32", name=name, **options)(x)
+        layers.Dense(width, dtype=keras.config.floatx(), name=name, **options)(x)
         for name, width in heads.items()
     ]
     return keras.Model(inputs, outputs, name="recognizer")

@@ -192,7 +192,7 @@ class Pix2Pix(GANModel):
         """
         images_a, images_b = pairs
         with tf.GradientTape() as tape_g:
-            fake_b = self.generator(self.generator_inputs(images_a, self.step), training=True)
+            fake_b = self.generator(self.training_inputs(images_a), training=True)
 
         # Real and fake go through D apart: a batch normalisation over both would tell them apart.
         with tf.GradientTape() as tape_d:
@@ -217,7 +217,7 @@ class Pix2Pix(GANModel):
         """One update of G by the L1 loss alone (equation 3): there is no D."""
         images_a, images_b = pairs
         with tf.GradientTape() as tape_g:
-            fake_b = self.generator(self.generator_inputs(images_a, self.step), training=True)
+            fake_b = self.generator(self.training_inputs(images_a), training=True)
             l1_loss = self.lambda_l1 * losses.mean_absolute(images_b, fake_b)
         gradients_g = tape_g.gradient(l1_loss, self.generator.trainable_variables)
         self.optimizer_generator.apply(gradients_g, self.generator.trainable_variables)
@@ -235,6 +235,10 @@ class Pix2Pix(GANModel):
             return [images_a]
         shape = (tf.shape(images_a)[0], s.latent_dim)
         return [images_a, draw("normal", shape, seed_of(seed, 0, step))]
+
+    def training_inputs(self, images_a) -> list[tf.Tensor]:
+        """`generator_inputs` of this step."""
+        return self.generator_inputs(images_a, self.step)
 
     def discriminate(self, images_a, images_b):
         """D's logits of B, seen beside A or alone."""

@@ -313,7 +313,8 @@ def test_another_direction_is_refused(gan):
     for call in (gan.translate, lambda _, direction: gan.generator_for(32, 32, direction)):
         with pytest.raises(ValueError) as error:
             call(images(1), "up")
-        assert str(error.value) == '`direction` must be "a_to_b" or "b_to_a". Received: \'up\''
+        assert "`direction`" in str(error.value)
+        assert "'up'" in str(error.value)
 
 
 # Warnings
@@ -409,7 +410,9 @@ SIZES = "`image_size` must be a multiple of {}, from 32 on, with generator='{}'.
 def test_settings_that_cannot_be_built_are_refused(settings, message):
     with pytest.raises(ValueError) as error:
         narrow(**settings)
-    assert str(error.value) == message
+    field, received = message.split("`")[1], message.rpartition("Received: ")[2]
+    assert f"`{field}`" in str(error.value)
+    assert received in str(error.value)
 
 
 @pytest.mark.parametrize(

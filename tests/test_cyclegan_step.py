@@ -198,6 +198,9 @@ class StandIn:
         self.counts.append(len(inputs))
         return self.function(inputs)
 
+    def _flatten_layers(self, **_):
+        return ()
+
 
 def with_stand_ins(**settings):
     gan = narrow(**settings)
@@ -417,16 +420,16 @@ def test_draws_are_uniform_and_differ_by_step_stream_and_seed():
 
 
 def test_no_two_draws_share_a_seed(monkeypatch):
-    gan = narrow(generator="resnet", blocks=31, dropout=0.5)
+    gan = narrow(generator="resnet", blocks=24, dropout=0.5)
     generators = (gan.generator_ab, gan.generator_ba)
     dropouts = [x for network in generators for x in network.layers if isinstance(x, Dropout)]
-    assert len(dropouts) == 2 * 31
+    assert len(dropouts) == 2 * 24
     seeds = []
     monkeypatch.setattr(
         tf.random, "stateless_uniform", lambda shape, seed: seeds.append(tuple(seed.numpy()))
     )
-    for first_stream in (gan.first_stream, narrow(seed=1).first_stream):
-        gan.first_stream = first_stream
+    for seed in range(2):
+        gan.settings = dataclasses.replace(gan.settings, seed=seed)
         for step in range(2):
             gan.optimizer_generators.iterations.assign(step)
             gan.sample_draws(A, stream=0)
@@ -435,7 +438,7 @@ def test_no_two_draws_share_a_seed(monkeypatch):
             # A generator is called up to three times in a step.
             for _ in range(3):
                 seeds += [tuple(np.array(layer.seed_generator.next())) for layer in dropouts]
-    assert len(seeds) == 2 * 2 * (2 + 3 * 2 * 31)
+    assert len(seeds) == 2 * 2 * (2 + 3 * 2 * 24)
     assert len(set(seeds)) == len(seeds)
 
 
@@ -451,8 +454,8 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     assert results[0][0][0]["cycle_a_loss"] != results[2][0][0]["cycle_a_loss"]
 
 
-def test_a_seed_of_any_size_trains():
-    gan = narrow(generator="resnet", dropout=0.5, seed=2**31 - 1)
+def test_the_largest_seed_trains():
+    gan = narrow(generator="resnet", dropout=0.5, seed=2**24 - 1)
     assert all(np.isfinite(loss) for loss in gan.train_step((A, B)).values())
 
 

@@ -23,7 +23,7 @@ from gans.metrics.codes import conditional_accuracy
 
 SMALLEST = 28
 DENSE = 128
-CHUNK = 250  # Pictures that are looked at in one call.
+CHUNK = 250  # Pictures in one call of the network.
 
 
 class ClassifierError(Exception):
@@ -64,12 +64,8 @@ class Classifier(TrainedNetwork):
         """
         return self.look(images)[0]
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """The layer before the last, float32 `(n, 128)`; images as in `predict`."""
-        return self.look(images)[1]
-
     def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What `predict` and `features` give, in one go."""
+        """The probabilities of `predict`, and the layer before the last, float32 `(n, 128)`."""
         return tuple(self.call(self._both, images, CHUNK))
 
     @functools.cached_property

@@ -1,7 +1,7 @@
 """What turns pictures into features, under a name that is part of the name of all that is measured.
 
 Two kinds: the Inception network of 2015 (gans/features/inception.py), by which FID is defined, and
-a classifier of our own (`gans/features/classifier.py`), which is always to be had: it learns from
+a classifier of our own (`gans/features/classifier.py`), which needs no download: it learns from
 the data itself in a minute. A distance by the second is a number of another kind: it is called
 `fd_toy` or `fd_mnist`, never FID, and can be compared with numbers by the same classifier only,
 which its sha256 tells.
@@ -16,7 +16,7 @@ from gans.features import classifier as classifiers
 from gans.features.classifier import Classifier, ClassifierError
 
 INCEPTION = "inception"
-# What a classifier of toy fashion is asked to tell, so that its features know of all that shows.
+# The labels of toy fashion that a classifier learns, so that its features depend on all that shows.
 TOY_LABELS = ("kind", "hue", "pattern")
 
 

@@ -34,7 +34,7 @@ def collect(
     kept: int = KEPT,
     describe: str = "images",
 ) -> Features:
-    """Looks at `count` pictures once, with a progress bar on a terminal.
+    """Extracts the features of `count` pictures, with a progress bar on a terminal.
 
     Args:
         batches: uint8 `(n, height, width, channels)`, together `count` pictures.
@@ -73,10 +73,10 @@ def reference(
     kept: int = KEPT,
     describe: str = "real images",
 ) -> Features:
-    """`collect` of pictures that are asked for again and again, kept by the hash of their content.
+    """As `collect`, for pictures that are needed again: kept under the hash of their content.
 
     Args:
-        batches: gives the pictures, twice where they are new: to be hashed, and to be looked at.
+        batches: gives the pictures. It is called twice where they are new: their hash comes first.
         cache_dir: folder of the kept features; made if need be. A damaged file is made anew.
         count, extractor, kept, describe: as in `collect`.
     """

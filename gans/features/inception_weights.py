@@ -1,8 +1,8 @@
 """The weights of the Inception network of 2015: finding, reading and checking them.
 
-Three files have been published, and each is told by its content: the checkpoint that pytorch-fid,
-clean-fid and torch-fidelity use, the frozen graph `classify_image_graph_def.pb` that it was made
-from, and the archive that Google published the graph in.
+Three files have been published, and each is recognised by its content: the checkpoint that
+pytorch-fid, clean-fid and torch-fidelity use, the frozen graph `classify_image_graph_def.pb` that
+it was made from, and the archive that Google published the graph in.
 
 Sources: torch-fidelity:utils/util_convert_inception_weights.py (the names in the graph).
 """
@@ -44,7 +44,7 @@ def find(path: str | Path | None = None) -> Path:
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
-    """All weights of the network, out of any of the published files, told by their content.
+    """All weights of the network, from any of the published files, recognised by its content.
 
     Args:
         path: of a checkpoint of PyTorch, a frozen graph, or a .tgz of one.
@@ -65,17 +65,16 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
             is_torch = torch_weights.is_torch(file.read(16))
     except OSError as error:
         raise WeightsError(f"expected {path}. Received: {error.strerror}") from None
-    if is_torch:
-        tensors = torch_weights.read(path)
+    kind = "PyTorch checkpoint" if is_torch else "frozen graph"
+    read, convert = (torch_weights.read, _of_torch) if is_torch else (_read_graph, _of_graph)
+    contents, expected = read(path), _expected_shapes()
     try:
-        expected = _expected_shapes()
-        found = _of_torch(tensors) if is_torch else _of_graph(_read_graph(path), expected)
-        return _checked(found, expected), "PyTorch checkpoint" if is_torch else "frozen graph"
+        return _checked(convert(contents, expected), expected), kind
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
 
 
-def _of_torch(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _of_torch(tensors: dict[str, np.ndarray], _: Any) -> dict[str, np.ndarray]:
     """Without what no feature depends on: counters, the bias of the classes, a second head."""
     unused = re.compile(r"fc\.bias|.*\.num_batches_tracked|AuxLogits\..*")
     # (outputs, inputs, rows, columns) and (outputs, inputs).
@@ -98,15 +97,17 @@ def _read_graph(path: Path) -> Any:
             file.seek(0)
             # One more byte than is allowed, so that no archive is a bomb.
             data = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST_GRAPH_BYTES + 1)
-        require(len(data) <= MOST_GRAPH_BYTES, f"at most {MOST_GRAPH_BYTES:,} bytes", "more")
+        require(
+            len(data) <= MOST_GRAPH_BYTES, f"at most {MOST_GRAPH_BYTES:,} bytes in {path}", "more"
+        )
         if packed:
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 files = [file for file in archive if file.isfile() and file.name.endswith(".pb")]
-                require(len(files) == 1, "one .pb in the archive", len(files))
+                require(len(files) == 1, f"one .pb in {path}", len(files))
                 data = archive.extractfile(files[0]).read(MOST_GRAPH_BYTES)
         return tf.compat.v1.GraphDef.FromString(data)
     except (DecodeError, EOFError, zlib.error, OSError, tarfile.TarError, ValueError):
-        raise WeightsError("expected a frozen graph. Received: a damaged file") from None
+        raise WeightsError(f"expected a frozen graph in {path}. Received: a damaged file") from None
 
 
 def _of_graph(graph: Any, expected: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

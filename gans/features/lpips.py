@@ -13,8 +13,8 @@ layers.
 
 Version 0.1, in which images are scaled as the networks were trained on them. Version 0.0, by which
 BicycleGAN's paper measured diversity, left that out and had other heads: its .262 of random real
-photos is .609 here, and no number of the one can be put beside one of the other. The ratio of two
-numbers of one version is what compares: see `gans.metrics.diversity`.
+photos is .609 here, and a number of one version cannot be compared with one of the other. The ratio
+of two numbers of one version is what compares: see `gans.metrics.diversity`.
 
 A score is called `lpips_alex`, `lpips_vgg` or `lpips_squeeze` only where both files are those that
 were published; by any other weights the name ends in eight digits of the backbone's sha256.
@@ -41,7 +41,7 @@ NETS: tuple[str, ...] = get_args(Net)
 VERSION = "0.1"
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # `ScalingLayer`.
 EPSILON = 1e-10  # `normalize_tensor`: added to the length, which of no feature is 0.
-PIXELS = 2**19  # That are looked at in one call.
+PIXELS = 2**19  # In one call of the network.
 # How the published files begin. Of the backbones it is part of torchvision's file names; of the
 # heads it is the sha256 of their numbers, since they also travel in other files than .pth.
 BACKBONES = {
@@ -105,7 +105,7 @@ class LPIPS(PairDistance):
 
     Args:
         model: of `lpips_networks.build`, filled.
-        heads: weights of the channels at each layer looked at, float32 `(channels,)`.
+        heads: weights of the channels at each layer that is compared, float32 `(channels,)`.
         sources: facts of the files that both come from.
         published: whether these are the published ones.
     """
@@ -208,7 +208,7 @@ def load(backbone: str | Path, net: Net = "alex", heads: str | Path | None = Non
 
 
 def read_heads(path: str | Path, net: Net) -> list[np.ndarray]:
-    """Weights of the channels at each layer looked at, float32 `(channels,)`, not negative.
+    """Weights of the channels at each layer that is compared, float32 `(channels,)`, not negative.
 
     Args:
         path: `.pth` of the repository, or an `.npz`, with arrays "lin0.model.1.weight", ... of

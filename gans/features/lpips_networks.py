@@ -66,7 +66,7 @@ class Pool(NamedTuple):
     ceil: bool = False
 
 
-TAP = "tap"  # What lies before it is looked at.
+TAP = "tap"  # The output of the layer before it is compared.
 
 
 def _vgg_stage(index: int, filters: int, count: int) -> list:
@@ -100,7 +100,7 @@ LAYERS = {
 
 def build(net: str):
     """`keras.Model`: images `(n, height, width, 3)`, scaled as ImageNet's for torchvision, to the
-    list of what is looked at, each `(n, h, w, channels)`, not negative; float32 throughout.
+    list of outputs that are compared, each `(n, h, w, channels)`, not negative; float32 throughout.
 
     Args:
         net: "alex", "vgg" or "squeeze".

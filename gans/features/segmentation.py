@@ -5,9 +5,9 @@ arXiv:1611.07004, section 4.1: if painted photos are realistic, a network that w
 ones will label them correctly. Theirs is FCN-8s (Long et al. 2015, arXiv:1411.4038), trained on
 Cityscapes. Here is a small one of the same build, which learns the parts of toy fashion (ground,
 body, contrast, trim, lining: data_prep/toy_labels.py) in a minute on 2 cores, and the scores are
-those of `gans.metrics.label_scores`. They say nothing beside scores of Cityscapes, nor beside those
-of another segmenter. What real held-out photos get is the most that can be expected: it is kept
-with the segmenter and belongs beside every score, as "ground truth" does in the paper's tables.
+those of `gans.metrics.label_scores`. They cannot be compared with scores of Cityscapes, nor with
+those of another segmenter. What real held-out photos get is the most that can be expected: it is
+kept with the segmenter and is shown with every score, as "ground truth" is in the paper's tables.
 
     segmenter = train(photos, labels, names, held_out=(photos, labels), dataset="toy_fashion")
     segmenter.save("runs/segmenter_toy")
@@ -25,7 +25,7 @@ from gans.metrics.label_scores import label_scores
 
 SMALLEST = 32
 FILTERS = (16, 32, 64, 64)  # Of the levels, each half as wide as the one before it.
-CHUNK_PIXELS = 2**18  # That are looked at in one call: 64 photos of 64x64.
+CHUNK_PIXELS = 2**18  # In one call of the network: 64 photos of 64x64.
 
 
 class SegmentationError(Exception):

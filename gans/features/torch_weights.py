@@ -208,7 +208,7 @@ def _ordered_dict(pairs: Any = ()) -> _Dict:
     for name, value in pairs:
         found[name] = value
     if pairs:
-        # A list makes one dict: recalled again and again it would be copied as often.
+        # A list makes one dict only: a pickle could name it many times, and have as many copies.
         pairs.clear()
     return found
 

@@ -105,7 +105,7 @@ class TrainedNetwork:
             held_out: images and labels of the same form that are not trained on.
             dataset: name of the data, kept with the network.
             epochs: passes over the images. Default: `default_epochs`.
-            flip: mirror half of the images, where a mirrored one has the same labels.
+            flip: mirror half of the images, and maps of labels with them.
             seed: of weights, dropout, order, and of what is mirrored.
             verbose: of Keras' `fit`.
             facts: others that are kept with the network.
@@ -135,7 +135,7 @@ class TrainedNetwork:
 
     @classmethod
     def default_epochs(cls, images: int) -> int:
-        """How often so many images are looked at in training."""
+        """Passes over so many images, where nothing else is said."""
         epochs = round(cls.steps * cls.batch_size / images)
         return min(max(epochs, cls.least_epochs), cls.most_epochs)
 
@@ -143,40 +143,40 @@ class TrainedNetwork:
         import keras
         import tensorflow as tf
 
-        epochs, seed = self.facts.epochs, self.facts.seed
-        steps = -(-len(images) // self.batch_size)
+        epochs, steps = self.facts.epochs, -(-len(images) // self.batch_size)
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, epochs * steps)
         self.model.compile(keras.optimizers.Adam(rate), loss=self.loss(), jit_compile=False)
-        # Not `shuffle`, whose order depends on TensorFlow's global seed too.
-        orders = np.stack(
-            [np.random.default_rng([seed, i]).permutation(len(images)) for i in range(epochs)]
+        arrays = (images, np.float32), (labels, np.float32 if labels.ndim == 2 else np.int32)
+        batches = tf.data.Dataset.from_generator(
+            lambda: self.batches(images, labels, flip),
+            output_signature=tuple(
+                tf.TensorSpec((None, *array.shape[1:]), dtype) for array, dtype in arrays
+            ),
         )
-        batches = tf.data.Dataset.from_tensor_slices(orders).flat_map(
-            lambda order: tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
-        )
-        dtype = np.float32 if labels.ndim == 2 else np.int32
-
-        def gather(rows):
-            batch = to_float(images[rows])
-            if flip:
-                mirrored = np.random.default_rng([seed, *rows[:2]]).random(len(rows)) < 0.5
-                batch[mirrored] = batch[mirrored, :, ::-1]
-            return batch, labels[rows].astype(dtype)
-
-        def load_batch(rows):
-            batch, wanted = tf.numpy_function(gather, [rows], [tf.float32, dtype])
-            return (
-                tf.ensure_shape(batch, (None, *images.shape[1:])),
-                tf.ensure_shape(wanted, (None, *labels.shape[1:])),
-            )
-
         self.model.fit(
-            batches.map(load_batch).prefetch(2),
+            batches.prefetch(2),
             epochs=epochs,
             steps_per_epoch=steps,
             verbose=verbose,
             shuffle=False,
         )
+
+    def batches(
+        self, images: np.ndarray, labels: np.ndarray, flip: bool
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Float32 images in [-1, 1] and their labels in all steps of the training, by the seed."""
+        seed = self.facts.seed
+        for epoch in range(self.facts.epochs):
+            order = np.random.default_rng([seed, epoch]).permutation(len(images))
+            for start in range(0, len(order), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                some, of_some = to_float(images[rows]), labels[rows]
+                if flip:
+                    mirrored = np.random.default_rng([seed, *rows[:2]]).random(len(rows)) < 0.5
+                    some[mirrored] = some[mirrored, :, ::-1]
+                    if of_some.ndim > 2:  # A map is mirrored with its image.
+                        of_some[mirrored] = of_some[mirrored, :, ::-1]
+                yield some, of_some
 
     def call(self, function: Callable, images: np.ndarray, count: int) -> list[np.ndarray]:
         """What `function`, which gives a list of arrays, makes of all images.

@@ -18,30 +18,29 @@ def recovery_error(z: np.ndarray, recovered: np.ndarray) -> float:
     return float(np.mean(np.abs(np.asarray(recovered) - np.asarray(z))))
 
 
-def conditional_accuracy(asked: np.ndarray, found: np.ndarray) -> float:
-    """Share of what was asked for that is found.
+def conditional_accuracy(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Share of the wanted labels that are found in the pictures.
 
-    Of a picture with m asked tags the m most probable ones count as found, so that for one-hot
+    Of a picture with m wanted tags the m most probable ones count as found, so that for one-hot
     labels it is the classifier's accuracy, and a picture that shows every tag gains nothing
-    ("R-precision" of retrieval). Where two tags are as probable, the one that was not asked for
+    ("R-precision" of retrieval). Where two tags are equally probable, the one that is not wanted
     comes first. The mean over all pictures with any tag; NaN where none has.
 
     Args:
-        asked: `(n, k)` of 0 and 1, one-hot or multi-hot.
+        wanted: `(n, k)` of 0 and 1, one-hot or multi-hot.
         found: `(n, k)`, probabilities, or 0 and 1.
     """
-    asked, found = np.asarray(asked) > 0.5, np.asarray(found)
-    if asked.shape != found.shape or asked.ndim != 2:
+    wanted, found = np.asarray(wanted) > 0.5, np.asarray(found)
+    if wanted.shape != found.shape or wanted.ndim != 2:
         raise ValueError(
-            f"expected asked and found (n, k) of one shape. Received: {asked.shape} and "
+            f"expected wanted and found (n, k) of one shape. Received: {wanted.shape} and "
             f"{found.shape}"
         )
-    order = np.lexsort((asked, -found), axis=1)
-    places = np.argsort(order, axis=1)
-    wanted = asked.sum(axis=1, keepdims=True)
-    hits = (asked & (places < wanted)).sum(axis=1)
-    some = wanted[:, 0] > 0
-    return float(np.mean(hits[some] / wanted[some, 0])) if some.any() else float("nan")
+    places = np.argsort(np.lexsort((wanted, -found), axis=1), axis=1)
+    count = wanted.sum(axis=1)
+    hits = (wanted & (places < count[:, np.newaxis])).sum(axis=1)
+    some = count > 0
+    return float(np.mean(hits[some] / count[some])) if some.any() else float("nan")
 
 
 def code_purity(codes: np.ndarray, classes: np.ndarray, one_to_one: bool = False) -> float:
@@ -79,8 +78,8 @@ def code_correlation(codes: np.ndarray, factors: np.ndarray, ranks: bool = True)
     Args:
         codes: continuous ones, `(n, k)`.
         factors: measured, `(n, m)`; rows with a value that is not finite are left out.
-        ranks: Spearman's, of the ranks, which asks for a monotone relation only; otherwise
-            Pearson's, which asks for a linear one.
+        ranks: Spearman's, of the ranks, which is 1 for any monotone relation; otherwise Pearson's,
+            which is 1 for a linear one only.
 
     What does not vary correlates with nothing: 0.
     """

@@ -4,8 +4,8 @@ Zhu et al. 2017, "Toward Multimodal Image-to-Image Translation", arXiv:1711.1158
 100 inputs 20 samples each, distances between consecutive samples of one input, 19 an input, and the
 mean of the 1,900. The paper's distance is LPIPS (`gans.features.lpips`) in its version 0.0; any
 distance function will do here, and by default it is the mean absolute difference of pixels, which
-needs no learned network. A value says little beside one of another distance or version, so it is
-given beside the distance between random real photos, outlines included, and as a part of it: the
+needs no learned network. A value cannot be compared with one of another distance or version, so it
+is given with the distance between random real photos, outlines included, and as a part of it: the
 ratio of the paper's .110 to .262 is what a newer version of LPIPS finds too, .261 to .609 (issue 83
 of junyanz/BicycleGAN).
 """
@@ -36,7 +36,7 @@ def consecutive_distances(samples: np.ndarray, distance: Distance = pixel_distan
     Args:
         samples: `(inputs, n, height, width, channels)`, n at least 2, in what `distance` takes.
         distance: of pairs; called once for an input. Where it has `consecutive`, which gives the
-            same for a row of images and looks at each once, as those of `gans.features.lpips` do,
+            same for a row of images and sees each once, as those of `gans.features.lpips` do,
             that is called.
     """
     if np.ndim(samples) != 5 or not len(samples) or np.shape(samples)[1] < 2:

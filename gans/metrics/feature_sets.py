@@ -114,7 +114,7 @@ class Moments:
             return None
         return (
             f"{self.count} pictures are too few for {self.dimensions} features: their covariance "
-            f"lacks rank, and the distance is too high; {needed} or more are needed"
+            f"has not full rank, and the distance is too high; {needed} or more are needed"
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:

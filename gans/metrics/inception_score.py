@@ -8,7 +8,7 @@ H(y), of the mean of all distributions, is high where all classes are drawn: div
 is low where each picture is of one class beyond doubt: quality. The score alone cannot tell which
 of the two is missing, so both are given, in nats. 1 is the worst, the number of classes the best.
 
-It looks at the fakes only, and sees neither whether they look like the real pictures nor whether
+It sees the fakes only, and knows neither whether they look like the real pictures nor whether
 all those of a class are the same one. Of the 1,008 classes of the Inception network, without the
 bias of its last layer, it is "IS"; of another classifier it has another name.
 

@@ -101,12 +101,12 @@ def nearest(
         raise ValueError(f"expected 1 to {len(references)} neighbours. Received: {count}")
     slack = _slack(references.shape[1])
     centre = references.mean(axis=0, dtype=np.float64)
-    asked, known = _Points(queries, centre), _Points(references, centre)
+    points, others = _Points(queries, centre), _Points(references, centre)
     originals = _originals(references)
     indices = np.zeros((len(queries), count), int)
     distances = np.zeros((len(queries), count))
-    for rows, squared in _blocks(asked, known):
-        off = np.add.outer(slack * asked.norms[rows], slack * known.norms)
+    for rows, squared in _blocks(points, others):
+        off = np.add.outer(slack * points.norms[rows], slack * others.norms)
         furthest = np.partition(squared + off, count - 1, axis=1)[:, count - 1 : count]
         candidates = squared - off <= furthest
         for row, near in zip(range(rows.start, rows.stop), candidates, strict=True):
@@ -122,7 +122,7 @@ def nearest(
 
 @dataclass
 class _Points:
-    """Rows that are centred when they are asked for, in float64, so that no copy is held."""
+    """Rows that are centred part by part, in float64, so that no copy of all is held."""
 
     features: np.ndarray
     centre: np.ndarray
@@ -160,7 +160,7 @@ def _radii(
     points = _Points(features, features.mean(axis=0, dtype=np.float64))
     squared_radii = np.empty((len(ks), len(features)))
     for rows, squared in _blocks(points, points):
-        np.fill_diagonal(squared[:, rows], np.inf)  # Nobody is his own neighbour.
+        np.fill_diagonal(squared[:, rows], np.inf)  # A row is no neighbour of itself.
         squared.partition([k - 1 for k in ks], axis=1)
         squared_radii[:, rows] = squared[:, [k - 1 for k in ks]].T
     # The neighbour's norm is not known, but |y|^2 <= 2 |x|^2 + 2 |x - y|^2.

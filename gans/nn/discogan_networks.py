@@ -41,9 +41,9 @@ def build_generator(
         x = block(s, x, transpose, filters * 8, layers.ReLU(), s.norm, kernel_size=side)
     for level in (2, 1, 0):
         x = block(s, x, Conv2DTranspose, filters * 2**level, layers.ReLU(), s.norm)
-    last = layers.Activation("sigmoid" if official else "tanh", dtype="float32")
+    last = layers.Activation("sigmoid" if official else "tanh", dtype=keras.config.floatx())
     fake = block(s, x, Conv2DTranspose, output_channels, last, "none")
-    fake = layers.Rescaling(2.0, -1.0, dtype="float32")(fake) if official else fake
+    fake = layers.Rescaling(2.0, -1.0, dtype=keras.config.floatx())(fake) if official else fake
     return keras.Model(image, fake, name=name)
 
 
@@ -56,7 +56,7 @@ def build_discriminator(s, channels: int, name: str = "discriminator") -> keras.
     """
     image = layers.Input((s.image_size, s.image_size, channels), name="image")
     features = halvings(s, image, s.discriminator_filters)
-    last = layers.Activation("linear", dtype="float32")
+    last = layers.Activation("linear", dtype=keras.config.floatx())
     logit = block(s, features[-1], Conv2D, 1, last, "none", kernel_size=s.image_size // 16)
     outputs = [logit, *features[1:]] if s.recipe == "official" else logit
     return keras.Model(image, outputs, name=name)

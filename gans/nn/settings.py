@@ -11,7 +11,7 @@ import numbers
 import operator
 import types
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 SEEDS = 2**24  # Each seed has streams of 32-bit numbers of its own; see `gans.nn.random`.
 
@@ -144,6 +144,13 @@ class NoiseSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LatentSettings(NoiseSettings):
+    """Of GANs whose noise is one vector without parts."""
+
+    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvolutionalSettings(NoiseSettings):
     """Of GANs from noise with the networks of DCGAN; on points they are fully connected."""
 
@@ -171,8 +178,8 @@ class ConvolutionalSettings(NoiseSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANSettings(ConvolutionalSettings):
-    """Of the networks in `gans.nn.dcgan_networks` and `gans.nn.point_networks`."""
+class DCGANSettings(LatentSettings, ConvolutionalSettings):
+    """Of the networks in `gans.nn.dcgan_networks`, and of those that replace them on points."""
 
     kernel_size: Literal[4, 5] = setting(4, "Side of all kernels; 5 in the DCGAN paper.")
     generator_activation: Literal["relu", "leaky_relu"] = setting(
@@ -184,6 +191,15 @@ class DCGANSettings(ConvolutionalSettings):
     init_stddev: float = setting(
         0.02, "Standard deviation of the initial weights, where they are normal.", least=0
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticSettings(DCGANSettings):
+    """Of GANs with a critic, whose step is an update of it."""
+
+    warm_up: ClassVar[bool] = False  # WGAN has a setting of this name.
+    critic_filters: int = setting(64, "Those of the critic's first layer.", least=1)
+    n_critic: int = setting(5, "Updates of the critic for each of the generator.", least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

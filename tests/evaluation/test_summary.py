@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from gans.metrics.verdict import describe
 
 REAL = {"precision": 0.8, "density": 1.0, "recall": 0.5, "coverage": 0.9, "spacing": 1.0}

@@ -64,7 +64,7 @@ def test_it_is_right_and_knows_how_often(classifier):
 def test_probabilities_are_those_of_the_features(classifier):
     images = halves(4, 4)[0]
     kernel, bias = classifier.model.get_layer("probabilities").get_weights()
-    features = classifier.features(images)
+    features = classifier.look(images)[1]
     assert features.shape == (4, 128)
     logits = features @ kernel + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

