@@ -1,5 +1,6 @@
 """The gallery: a page of runs in their order, of their own records, with pictures of their own."""
 
+import dataclasses
 import inspect
 import io
 import json
@@ -235,12 +236,12 @@ def test_the_default_is_not_the_folder_of_the_pages_of_this_project():
     assert inspect.signature(gallery).parameters["out"].default == "runs/gallery"
 
 
-def test_gans_and_data_have_names_and_a_meaning_that_is_true_of_any_data(runs, begin_run, tmp_path):
+def test_gans_and_data_have_names_and_a_meaning_that_is_true_of_any_data(begin_run, tmp_path):
     begin_run(tmp_path / "tags", "matching_cgan", image_size=8, **NARROW)
     folder = RunFolder(tmp_path / "tags")
     entry = Entry("tags", folder, folder.read_settings(), 8)
     assert entry.title == "Matching-aware conditional GAN"
-    assert entry.meaning == "Of noise and one label or several, a sample that matches all."
+    assert entry.meaning == "From noise and one label or several, a sample that matches all."
     names = {
         "toy fashion": DataSettings(kind="images", dataset="toy_fashion", data_dir="data/toy"),
         "toy fashion, bags and shoes": DataSettings(
@@ -252,8 +253,6 @@ def test_gans_and_data_have_names_and_a_meaning_that_is_true_of_any_data(runs, b
         ),
         "images of your own": DataSettings(kind="pairs", data_dir="bags"),
     }
-    import dataclasses
-
     for name, data in names.items():
         run = dataclasses.replace(entry.run, data=data)
         assert dataclasses.replace(entry, run=run).data == name
