@@ -27,7 +27,7 @@ from gans.evaluation.generated import Generated
 from gans.evaluation.tables import csv_table, mean_and_deviation, show
 from gans.nn.settings import setting
 from gans.pictures.image_grid import image_blocks
-from gans.training.pace import training_seconds
+from gans.results.training_time import training_seconds
 from gans.training.restore import open_run
 
 SETS = ("ring8", "grid25")

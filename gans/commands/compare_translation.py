@@ -25,7 +25,7 @@ from gans.evaluation.tables import csv_table, markdown_table
 from gans.evaluation.translated import Translated
 from gans.nn.settings import setting
 from gans.pictures.image_grid import image_blocks
-from gans.training.pace import training_seconds
+from gans.results.training_time import training_seconds
 from gans.training.restore import open_run
 
 OF_PAIRS = (
