@@ -66,15 +66,13 @@ def test_a_number_that_is_none_is_a_dash():
     assert "| diversity | - |  |" in report.markdown([line], [])
 
 
-def test_the_best_is_the_lowest_of_a_distance_and_the_highest_of_a_share():
+def test_the_best_is_the_lowest_the_highest_or_the_nearest_to_the_reference():
     distances = [
         OF_FEATURES | {"value": value, "step": step} for step, value in enumerate((3, 1, 2))
     ]
-    assert report.best(distances)["step"] == 1
-    shares = [line | {"metric": "precision_toy"} for line in distances]
-    assert report.best(shares)["step"] == 0
-    assert report.best([line | {"metric": "is_mnist"} for line in distances])["step"] == 0
-    assert report.best([line | {"metric": "kid"} for line in distances])["step"] == 1
+    assert report.best(distances, "lower")["step"] == 1
+    assert report.best(distances, "higher")["step"] == 0
+    assert report.best([line | {"reference": 2.2} for line in distances], "near")["step"] == 2
 
 
 def test_the_curve_over_checkpoints_is_a_picture(tmp_path):
@@ -88,12 +86,12 @@ def test_the_curve_over_checkpoints_is_a_picture(tmp_path):
         assert one.height < two.height
 
 
-def test_samples_stand_beside_their_neighbours():
+def test_samples_are_shown_next_to_their_neighbours():
     images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1).repeat(8, 1).repeat(8, 2) * 40
     picture = report.neighbours_picture(images[:2], [images[2:4], images[4:6]])
     values = (images / 127.5 - 1.0).reshape(6, 1, 8, 8, 1)
     blocks = [
         ("sample", values[:2]),
-        ("nearest training images", values[2:].reshape(2, 2, 8, 8, 1)),
+        ("nearest real images", values[2:].reshape(2, 2, 8, 8, 1)),
     ]
     np.testing.assert_array_equal(picture, image_blocks(blocks))

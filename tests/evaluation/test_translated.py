@@ -4,9 +4,9 @@ measures.
 
 import numpy as np
 import pytest
+from gans.data.held_out import HeldOut
 
 from data_prep import toy_labels
-from gans.data.held_out import HeldOut
 from gans.evaluation import of_paintings, pictures
 from gans.features import segmentation
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from gans.data.held_out import HeldOut
 from PIL import Image
 
-from gans.data.held_out import HeldOut
 from gans.data.images import DataError
 from gans.evaluation import pictures
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from gans.data.held_out import classifier_images, load_singles
 
 from data_prep import toy_fashion
 from gans.data import held_out
-from gans.data.held_out import classifier_images, load_singles
 from gans.data.images import DataError
 
 CONSTRUCTOR = {"image_size": 32, "image_channels": 1, "seed": 0}
