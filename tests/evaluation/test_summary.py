@@ -40,8 +40,8 @@ def test_the_grade_is_that_of_the_lower_of_two(precision, density, grade):
         (
             0.45,
             0.9,
-            "Mode drop: 50% of what other real images are near is near no sample; the samples do not "
-            "repeat each other.",
+            "Mode drop: 50% of what other real images are near is near no sample; the samples do "
+            "not repeat each other.",
         ),
         (
             0.9,
@@ -52,8 +52,8 @@ def test_the_grade_is_that_of_the_lower_of_two(precision, density, grade):
         (
             0.09,
             0.1,
-            "Mode drop and mode collapse: 90% of what other real images are near is near no sample, "
-            "and samples lie 0.10 times as far from each other as real images.",
+            "Mode drop and mode collapse: 90% of what other real images are near is near no "
+            "sample, and samples lie 0.10 times as far from each other as real images.",
         ),
     ],
 )
