@@ -1,5 +1,5 @@
-"""The evaluation of GANs that start from noise, as a command: its numbers are those of the table, of
-the run's own data and networks.
+"""The evaluation of GANs that start from noise: its numbers are those of the table, of the data and
+networks of the run.
 
 The networks are narrow and untrained: the numbers must be right, not good.
 """
