@@ -12,13 +12,12 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 
 from gans.evaluation.image_sets import ImageSet
-from gans.evaluation.tables import mean_and_deviation
 from gans.features.extractors import Extractor
 from gans.features.features import collect, reference
 from gans.metrics.feature_sets import Features, Moments
@@ -174,11 +173,10 @@ class Comparison:
         """As `FeaturePair.measure`, the mean over the seeds, with all facts of the line."""
         found = [pair.measure(name) for pair in self.pairs]
         values = [measured.value for measured in found]
-        _, deviation = mean_and_deviation(values)
-        between = "seeds" if deviation is not None else BETWEEN.get(name)
+        several = len(values) > 1
         facts = {
-            "deviation": found[0].deviation if deviation is None else deviation,
-            "deviation_between": between,
+            "deviation": stdev(values) if several else found[0].deviation,
+            "deviation_between": "seeds" if several else BETWEEN.get(name),
             "values": values,
             "reference_n": len(self.real.features.kept) // (1 if name == "is" else 2),
             "split": self.real.split,
