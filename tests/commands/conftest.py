@@ -48,7 +48,7 @@ def no_tensorflow(monkeypatch):
 
 @pytest.fixture(scope="session")
 def begin_run(randomised):
-    """Makes a run of a GAN with one checkpoint; returns the GAN.
+    """Makes a run of a GAN with the checkpoint of its last step, 8; returns the GAN.
 
     Args:
         path: of its folder.
@@ -67,13 +67,13 @@ def begin_run(randomised):
             settings=file.settings(**settings),
             data=DataSettings(kind=kind, **(data or {})),
             batch_size=2,
-            epochs=1,
-            steps_per_epoch=1,
+            epochs=2,
+            steps_per_epoch=4,
         )
         gan, folder = randomised(build(run)), RunFolder(path)
         with folder.locked():
             folder.begin(run, f"python scripts/train_{name}.py")
-            Checkpoints(folder.checkpoints, gan).save(1)
+            Checkpoints(folder.checkpoints, gan).save(8)
         return gan
 
     return begin

@@ -13,7 +13,6 @@ from PIL import Image
 from gans.commands.generate import ShowFlags, generate, parse, samples_files
 from gans.data import points
 from gans.data.images import to_uint8
-
 from gans.evaluation.networks import LabelledImages
 from gans.pictures.point_picture import point_picture
 from gans.results import arithmetic, codes, filters, interpolation, probe, samples
@@ -312,10 +311,7 @@ def test_a_probe_is_printed_and_kept(run_command, begin_probed, toy_bags, tmp_pa
     flags = probe_flags(tmp_path, "--train_count=11", *flags)
     assert run_command(generate, *flags) == 0
     run = RunFolder(tmp_path / "run").read_settings()
-    labelled = LabelledImages(run.data.moved(toy_bags), 16, 3)
-    if moved:
-        labelled = dataclasses.replace(labelled, data=run.data.moved(toy_bags))
-    training, held_out, _ = labelled.load()
+    training, held_out, _ = LabelledImages(run.data.moved(toy_bags), 16, 3).load()
     expected = [dataclasses.asdict(one) for one in probe.compare(gan, training, held_out, 11)]
     assert json.loads((tmp_path / "out" / "probe.json").read_text()) == expected
     assert (expected[0]["train_count"], expected[0]["held_out_count"]) == (11, 4)
