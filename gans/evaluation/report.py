@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from gans.command_line.files import write_text
-from gans.data.images import save_png
+from gans.data.images import to_float
 from gans.evaluation.tables import show
 from gans.metrics.distribution import HIGHER
 from gans.pictures.image_grid import image_blocks
-from gans.pictures.plots import Line, line_plot
+from gans.pictures.plots import Line, curves, save_figure
 from gans.training.run_folder import versions
 
 # What decides a number, in the order in which the table names it.
@@ -88,16 +88,16 @@ def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
     Args:
         lines: of one metric, as in `evaluation.jsonl`.
     """
-    curves = []
+    drawn = []
     for direction in dict.fromkeys(line.get("direction") for line in lines):
         of_way = [line for line in lines if line.get("direction") == direction]
         steps, values = (np.array([line[key] for line in of_way]) for key in ("step", "value"))
         name = " ".join(filter(None, [of_way[0]["metric"], direction]))
-        curves.append(Line(name, steps, values))
+        drawn.append(Line(name, steps, values))
         references = [line["reference"] for line in of_way]
         if None not in references:
-            curves.append(Line(of_way[0]["reference_is"], steps, np.array(references), True))
-    save_png(path, line_plot(curves, title, "step", lines[0]["metric"]))
+            drawn.append(Line(of_way[0]["reference_is"], steps, np.array(references), True))
+    save_figure(curves(drawn, title, "step", lines[0]["metric"]), path)
 
 
 def best(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -117,4 +117,4 @@ def neighbours_picture(
     """
     blocks = [("sample", np.stack(samples)[:, np.newaxis])]
     blocks.append(("nearest training images", np.stack([np.stack(row) for row in nearest])))
-    return image_blocks([(name, images / 127.5 - 1.0) for name, images in blocks])
+    return image_blocks([(name, to_float(images)) for name, images in blocks])
