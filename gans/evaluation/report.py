@@ -83,7 +83,13 @@ def _number(value: float, deviation: float | None = None) -> str:
 
 
 def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
-    """One measure over the steps of checkpoints, a curve per direction.
+    """Writes `checkpoint_curves` as PNG."""
+    save_figure(checkpoint_curves(lines, title), path)
+
+
+def checkpoint_curves(lines: Sequence[dict[str, Any]], title: str):
+    """One metric over the steps of checkpoints as a `Figure`, a curve for each direction; what it
+    is compared with is dashed.
 
     Args:
         lines: of one metric, as in `evaluation.jsonl`.
@@ -97,7 +103,7 @@ def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
         references = [line["reference"] for line in of_way]
         if None not in references:
             drawn.append(Line(of_way[0]["reference_is"], steps, np.array(references), True))
-    save_figure(curves(drawn, title, "step", lines[0]["metric"]), path)
+    return curves(drawn, title, "step", lines[0]["metric"])
 
 
 def best(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

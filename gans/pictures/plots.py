@@ -160,16 +160,18 @@ def to_pixels(figure) -> np.ndarray:
     return np.array(canvas.buffer_rgba())[..., :3]
 
 
-def save_figure(figure, path: Path, pdf: bool = False):
+def save_figure(figure, path: Path, pdf: bool = False, software: str | None = None):
     """Writes a figure as PNG, whole or not at all; the same figure gives the same bytes.
 
     Args:
         figure: a `Figure`.
         path: of the PNG.
         pdf: also write the figure as a PDF of the same name.
+        software: a name that the files bear as what made them.
     """
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        figure.savefig(temporary, format="png", metadata={"Software": software})
     if pdf:
+        metadata = {"Creator": software, "CreationDate": None}
         with replacing(path.with_suffix(".pdf")) as temporary:
-            figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
+            figure.savefig(temporary, format="pdf", metadata=metadata)
