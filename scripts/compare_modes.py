@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from gans.command_line import cli, command
+from gans.command_line import cli, command, gan_files
 from gans.command_line.comparison import Run, begin, check
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import write_text
@@ -163,7 +163,7 @@ def resolve(epochs: int, paper: bool) -> dict:
     return {
         "variants": variants,
         # A preset that was tuned meanwhile would make other runs of the same flags.
-        "presets": {gan: command.read_literal(f"gans.{gan}", "PRESETS")["points"] for gan in gans},
+        "presets": {gan: gan_files.read(gan).presets["points"] for gan in gans},
     }
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import toy_fashion
-from gans.command_line import cli, command
+from gans.command_line import cli, command, gan_files
 from gans.command_line.comparison import Run, begin, check
 from gans.command_line.errors import UsageError, check_at_least, usage_errors
 from gans.command_line.files import write_text
@@ -237,7 +237,7 @@ def resolve(family: str, data_dir: str | None, epochs: int | None) -> dict:
         "data_dir": data_dir and str(Path(data_dir).resolve()),
         "variants": variants,
         # A preset that was tuned meanwhile would make other runs of the same flags.
-        "presets": {gan: command.read_literal(f"gans.{gan}", "PRESETS")["toy"] for gan in gans},
+        "presets": {gan: gan_files.read(gan).presets["toy"] for gan in gans},
     }
 
 

@@ -7,13 +7,13 @@ anywhere, can name nothing but a GAN of this library.
 import ast
 import dataclasses
 import functools
-import importlib.util
+import importlib
 from pathlib import Path
 from typing import Any, Literal
 
 import gans
 from gans.command_line.errors import UsageError
-from gans.nn.settings import Settings, described
+from gans.nn.settings import Settings, check_types, described
 
 # What the class `Settings` of a GAN file may import.
 LIGHT = {"dataclasses", "math", "typing", "gans.nn.settings"}
@@ -41,12 +41,15 @@ class Abilities:
     starts_from: Literal["noise", "pairs", "domains"]
     networks: tuple[str, ...] = ("generator", "discriminator")
     labels: Literal["none", "one", "many"] = "none"
-    shows: tuple[Shows, ...] = ()
+    shows: tuple[Shows, ...] | tuple[()] = ()
     varies_by: Literal["style", "noise", "direction"] | None = None
     draws: int = 1
     epoch: Literal["larger", "smaller"] = "larger"
     toy_domains: Literal["sketch2bag", "bag2shoe"] = "sketch2bag"
-    toy_labels: tuple[str, ...] = ()
+    toy_labels: tuple[str, ...] | tuple[()] = ()
+
+    def __post_init__(self):
+        check_types(self)
 
 
 @dataclasses.dataclass(frozen=True)
