@@ -20,7 +20,7 @@ from gans.command_line.files import check_folder, replacing, write_text
 from gans.data.datasets import TOY_FASHION
 from gans.data.images import no_folder, open_image
 from gans.evaluation.tables import show
-from gans.training.pace import training_seconds
+from gans.results.training_time import training_seconds
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder, saved_steps
 from gans.training.run_settings import RunSettings
