@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import struct
 import tarfile
@@ -184,8 +185,8 @@ def extract(
         work.mkdir()
         _unpack(archive, work)
         top = list(work.iterdir())
-        alone = len(top) == 1 and top[0].is_dir() and top[0].name not in folders
-        root = top[0] if alone else work
+        split = re.fullmatch("(train|val|test)[AB]?", top[0].name) if top else None
+        root = top[0] if len(top) == 1 and top[0].is_dir() and not split else work
         counts = count_files(root)
         missing = [name for name in folders if not counts.get(name)]
         if missing or not sum(counts.values()):
