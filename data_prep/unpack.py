@@ -50,7 +50,7 @@ class _Tar(gzip.GzipFile):
 
     allowance, last = HEADER_BYTES, b""
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= self.allowance:
             raise tarfile.ReadError(f"a header of {size:,} bytes")
         self.allowance -= size
@@ -61,7 +61,7 @@ class _Tar(gzip.GzipFile):
 class _Zip(io.FileIO):
     """The file, with a bound on the list of members, which zipfile reads in one piece."""
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         if size > DIRECTORY_BYTES:
             raise zipfile.BadZipFile(f"a list of members of {size:,} bytes")
         return super().read(DIRECTORY_BYTES if size < 0 else size)
