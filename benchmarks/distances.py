@@ -28,7 +28,8 @@ import numpy as np
 
 from gans.command_line import cli
 from gans.command_line.errors import UsageError
-from gans.metrics.frechet import Moments, frechet_distance
+from gans.metrics.feature_sets import Moments
+from gans.metrics.frechet import frechet_distance
 from gans.metrics.inception_score import inception_score
 from gans.metrics.kernel_distance import kernel_distance
 from gans.metrics.neighbours import prdc

@@ -6,7 +6,7 @@
 
 Prints the median milliseconds of an image from uint8 to features, images per second, the share of
 the resize, peak memory, and the GFLOP/s beside those that its 94 convolutions reach alone,
-each by itself with a constant kernel. The same for the Keras network as `build` makes it, with its
+each by itself with a constant kernel. The same for a Keras model of the network, with its
 normalisations and variables: the two take turns, batch by batch, so that a noisy machine disturbs
 both alike. Where other programs are running too, only the images a CPU second can be relied on.
 Weights are random unless named, which changes no time. The last line is one JSON object. About two
@@ -61,8 +61,7 @@ def measure(
             values, _ = read_weights(Path(weights))
     else:
         values = random_weights()
-    model = inception.build()
-    inception.fill(model, values)
+    model = keras_model(values)
     as_built = tf.function(lambda x: model(x, training=False))
     extractor = inception.Inception(values, "", "", resize, batch_size)
     images = np.random.default_rng(0).integers(
@@ -135,6 +134,32 @@ def random_weights(seed: int = 0) -> dict[str, np.ndarray]:
             weights[f"{unit}.bn.{name}"] = np.full(shape[3], value, np.float32)
     weights["fc.weight"] = random.standard_normal((FEATURES, CLASSES), np.float32) * 0.05
     return weights
+
+
+def keras_model(weights: dict[str, np.ndarray]):
+    """`keras.Model` of the network, with a layer for each convolution and each normalisation."""
+    import keras
+    from keras import layers
+
+    from gans.features.inception_network import CLASSES, EPSILON, NORMALIZATION, SIZE, connect
+
+    filled = {}
+
+    def unit(x, name, filters, kernel, strides=1, padding="same"):
+        convolution = layers.Conv2D(filters, kernel, strides, padding, use_bias=False)
+        normalization = layers.BatchNormalization(epsilon=EPSILON)
+        filled[convolution] = [weights[f"{name}.conv.weight"]]
+        filled[normalization] = [weights[f"{name}.bn.{part}"] for part in NORMALIZATION]
+        return layers.ReLU()(normalization(convolution(x)))
+
+    inputs = keras.Input((SIZE, SIZE, 3))
+    features = connect(inputs, unit)
+    dense = layers.Dense(CLASSES, use_bias=False)
+    filled[dense] = [weights["fc.weight"]]
+    model = keras.Model(inputs, [features, dense(features)])
+    for layer, values in filled.items():
+        layer.set_weights(values)
+    return model
 
 
 def time_convolutions(batch_size: int) -> tuple[float, float]:

@@ -34,7 +34,7 @@ from keras import layers
 from gans.nn import dcgan_networks, losses, noise_gan, optimizers
 from gans.nn.layers import keeping_statistics
 from gans.nn.random import reseed_dropout
-from gans.nn.settings import AdamOrSGDSettings, ConvolutionalSettings, setting
+from gans.nn.settings import AdamOrSGDSettings, ConvolutionalSettings, LatentSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -45,19 +45,16 @@ CAN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AdamOrSGDSettings, ConvolutionalSettings):
+class Settings(AdamOrSGDSettings, LatentSettings, ConvolutionalSettings):
     """The defaults are the numbers of the article."""
 
     image_size: int = 28
     image_channels: int = 1
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
     label_dim: int = setting(10, "Number of classes; the training takes that of the data.", least=1)
     network: Literal["mlp", "paper", "convolutional"] = setting(
         "mlp", "Fully connected, of the article or the paper; or those of DCGAN, of images only."
     )
-    discriminator_filters: int = setting(
-        64, "Of convolutions: those of the discriminator's first layer.", least=1
-    )
+    discriminator_filters: int = setting(64, "Those of the discriminator's first layer.", least=1)
     dropout: float = setting(0.0, "Rate in fully connected layers.", least=0, below=1)
     label_smoothing: float = setting(0.0, "1 minus the target of real samples.", least=0, below=1)
     learning_rate: float = 2e-4
@@ -84,15 +81,8 @@ def build_generator(s: Settings) -> keras.Model:
     z = layers.Input((s.latent_dim,), name="z")
     label = layers.Input((s.label_dim,), name="label")
     if s.network == "convolutional":
-        sample = dcgan_networks.generator(
-            z,
-            label=label,
-            image_size=s.image_size,
-            filters=s.generator_filters,
-            output_channels=s.image_channels,
-            upsample=s.upsample,
-        )
-        return keras.Model([z, label], sample, name="generator")
+        image = dcgan_networks.generator(z, s, label=label)
+        return keras.Model([z, label], image, name="generator")
     if s.network == "paper":
         # Section 4.1: each input has a layer of its own before they meet.
         x = dcgan_networks.mlp(z, (200,), dropout=s.dropout)
@@ -100,17 +90,9 @@ def build_generator(s: Settings) -> keras.Model:
         x = dcgan_networks.mlp(layers.Concatenate()([x, y]), (1200,), dropout=s.dropout)
     else:
         x = layers.Concatenate()([z, label])
-        x = dcgan_networks.mlp(
-            x,
-            (128, 256, 512, 1024),
-            norm="batch",
-            normalize_first=False,
-            activation="leaky_relu",
-        )
-    if s.data == "points":
-        return keras.Model([z, label], dcgan_networks.points_of(x), name="generator")
-    image = dcgan_networks.images_of(x, s.image_size, s.image_channels)
-    return keras.Model([z, label], image, name="generator")
+        options = {"norm": "batch", "normalize_first": False, "activation": "leaky_relu"}
+        x = dcgan_networks.mlp(x, (128, 256, 512, 1024), **options)
+    return keras.Model([z, label], dcgan_networks.sample_of(x, s), name="generator")
 
 
 def build_discriminator(s: Settings) -> keras.Model:
@@ -178,15 +160,8 @@ class CGAN(noise_gan.NoiseGAN):
 
     def compile(self, epochs=None, steps_per_epoch=None, run_eagerly: bool = False):
         """One optimizer per network, for a run of this length."""
-        s = self.settings
-        make = optimizers.adam(s, epochs, steps_per_epoch)
-        if s.optimizer == "sgd":
-
-            def make(network):
-                # Section 4.1: ten times the decay of the first GAN.
-                sgd = optimizers.AnnealedSGD(s.learning_rate, decay=1.00004)
-                return optimizers.built(sgd, network)
-
+        # Section 4.1: ten times the decay of the first GAN.
+        make = optimizers.adam_or_sgd(self.settings, epochs, steps_per_epoch, decay=1.00004)
         super().compile(
             optimizer_generator=make(self.generator),
             optimizer_discriminator=make(self.discriminator),

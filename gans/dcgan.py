@@ -33,7 +33,6 @@ CAN = {
 class Settings(AdamSettings, DCGANSettings):
     """The defaults are the numbers of the article."""
 
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
     discriminator_filters: int = setting(64, "Those of the discriminator's first layer.", least=1)
     packing: int = setting(1, "Samples that D sees together (PacGAN, arXiv:1712.04086).", least=1)
     label_smoothing: float = setting(0.0, "1 minus the target of real samples.", least=0, below=1)
@@ -82,10 +81,10 @@ class DCGAN(noise_gan.NoiseGAN):
     def compile(self, epochs=None, steps_per_epoch=None, run_eagerly: bool = False):
         """One optimizer per network, for a run of this length."""
         s = self.settings
-        adam = optimizers.adam(s, epochs, steps_per_epoch)
+        make = optimizers.adam(s, epochs, steps_per_epoch)
         super().compile(
-            optimizer_generator=adam(self.generator),
-            optimizer_discriminator=adam(self.discriminator, s.discriminator_learning_rate),
+            optimizer_generator=make(self.generator),
+            optimizer_discriminator=make(self.discriminator, s.discriminator_learning_rate),
             run_eagerly=run_eagerly,
         )
 

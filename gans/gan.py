@@ -34,7 +34,7 @@ from keras import layers
 
 from gans.nn import dcgan_networks, losses, noise_gan, optimizers
 from gans.nn.random import reseed_dropout
-from gans.nn.settings import AdamOrSGDSettings, NoiseSettings, setting
+from gans.nn.settings import AdamOrSGDSettings, LatentSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -43,18 +43,17 @@ CAN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AdamOrSGDSettings, NoiseSettings):
+class Settings(AdamOrSGDSettings, LatentSettings):
     """The defaults are the numbers of the article."""
 
     image_size: int = 28
     image_channels: int = 1
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
     loss: Literal["minimax", "non_saturating"] = setting("non_saturating", "Of the generator.")
     generator_units: tuple[int, ...] = setting(
-        (128, 256, 512, 1024), "Widths of the generator's hidden layers."
+        (128, 256, 512, 1024), "Widths of the generator's hidden layers.", least=1
     )
     discriminator_units: tuple[int, ...] = setting(
-        (512, 256), "Widths of the discriminator's hidden layers."
+        (512, 256), "Widths of the discriminator's hidden layers.", least=1
     )
     norm: Literal["batch", "none"] = setting(
         "batch", "Of the generator's hidden layers but the first."
@@ -76,13 +75,6 @@ class Settings(AdamOrSGDSettings, NoiseSettings):
     )
     beta_1: float = 0.5
 
-    def check(self):
-        super().check()
-        for name in ("generator_units", "discriminator_units"):
-            units = getattr(self, name)
-            if not units or min(units) < 1:
-                raise ValueError(f"`{name}` must be widths of at least 1. Received: {units}")
-
 
 def build_generator(s: Settings) -> keras.Model:
     """The generator: from noise to an image, or to a point.
@@ -94,10 +86,7 @@ def build_generator(s: Settings) -> keras.Model:
     x = dcgan_networks.mlp(
         z, s.generator_units, norm=s.norm, normalize_first=False, activation=s.activation
     )
-    if s.data == "points":
-        return keras.Model(z, dcgan_networks.points_of(x), name="generator")
-    image = dcgan_networks.images_of(x, s.image_size, s.image_channels)
-    return keras.Model(z, image, name="generator")
+    return keras.Model(z, dcgan_networks.sample_of(x, s), name="generator")
 
 
 def build_discriminator(s: Settings) -> keras.Model:
@@ -124,10 +113,7 @@ class GAN(noise_gan.NoiseGAN):
         super().__init__(Settings(**settings))
         self.generator = build_generator(self.settings)
         self.discriminator = build_discriminator(self.settings)
-        self.generator_loss = {
-            "minimax": self.minimax,
-            "non_saturating": self.non_saturating,
-        }[self.settings.loss]
+        self.generator_loss = getattr(self, self.settings.loss)  # One of the two below.
         self.built = True
 
     def train_step(self, images):
@@ -172,17 +158,10 @@ class GAN(noise_gan.NoiseGAN):
     def compile(self, epochs=None, steps_per_epoch=None, run_eagerly: bool = False):
         """One optimizer per network, for a run of this length."""
         s = self.settings
-        adam = optimizers.adam(s, epochs, steps_per_epoch)
-
-        def optimizer(network, rate):
-            if s.optimizer == "adam":
-                return adam(network, rate)
-            rate = s.learning_rate if rate is None else rate
-            return optimizers.built(optimizers.AnnealedSGD(rate), network)
-
+        make = optimizers.adam_or_sgd(s, epochs, steps_per_epoch)
         super().compile(
-            optimizer_generator=optimizer(self.generator, s.learning_rate),
-            optimizer_discriminator=optimizer(self.discriminator, s.discriminator_learning_rate),
+            optimizer_generator=make(self.generator),
+            optimizer_discriminator=make(self.discriminator, s.discriminator_learning_rate),
             run_eagerly=run_eagerly,
         )
 

@@ -122,14 +122,7 @@ def build_generator(s: Settings) -> keras.Model:
     if s.data == "points":
         x = dcgan_networks.mlp(z, (s.generator_filters,) * 3, norm="batch")
         return keras.Model(z, dcgan_networks.points_of(x), name="generator")
-    image = dcgan_networks.generator(
-        z,
-        image_size=s.image_size,
-        filters=s.generator_filters,
-        output_channels=s.image_channels,
-        dense_units=s.dense_units,
-        upsample=s.upsample,
-    )
+    image = dcgan_networks.generator(z, s, dense_units=s.dense_units)
     return keras.Model(z, image, name="generator")
 
 
@@ -166,7 +159,7 @@ def build_recognizer(s: Settings, features: int) -> keras.Model:
     if s.variance == "learned":
         heads["log_variance"] = s.continuous
     outputs = [
-        layers.Dense(width, dtype="float32", name=name, **options)(x)
+        layers.Dense(width, dtype=keras.config.floatx(), name=name, **options)(x)
         for name, width in heads.items()
     ]
     return keras.Model(inputs, outputs, name="recognizer")
@@ -330,6 +323,15 @@ class InfoGAN(noise_gan.NoiseGAN):
         # Steps count from 0 on.
         return self.draw_codes(count, lambda stream: tf.constant([seed, -1 - stream])).numpy()
 
+    def generate(self, z, labels=None) -> np.ndarray:
+        """Samples of noise and codes; labels `(n, categories)`, where there are some, take the
+        place of the categorical code.
+        """
+        if labels is not None:
+            noise, _, codes = self.split_codes(z)
+            z = np.concatenate([noise, labels, codes], axis=1)
+        return super().generate(z)
+
     def recognize(self, samples) -> tuple[np.ndarray, np.ndarray]:
         """What Q reads from samples: probabilities `(n, categories)` and means `(n,
         continuous)`.
@@ -349,17 +351,9 @@ class InfoGAN(noise_gan.NoiseGAN):
         """
         if self.settings.data == "points":
             return self.preview_points(batch)
-        noise, _, codes = self.split_codes(self.draw_latents(noise_gan.GRID))
-        categories = self.settings.categories
+        z, categories = self.draw_latents(noise_gan.GRID), self.settings.categories
         rows = np.eye(min(categories, noise_gan.ROWS), categories, dtype=np.float32)
-        return [
-            list(
-                self.generate(
-                    np.concatenate([noise, np.repeat(row[None], len(noise), 0), codes], 1)
-                )
-            )
-            for row in rows
-        ]
+        return [list(self.generate(z, np.repeat(row[None], len(z), 0))) for row in rows]
 
 
 PRESETS = {

@@ -44,7 +44,7 @@ from gans.nn import dcgan_networks, losses, networks, noise_gan, optimizers
 from gans.nn.initializers import normal
 from gans.nn.layers import Conv2D, TileLatent, keeping_statistics, normalization
 from gans.nn.random import seed_of
-from gans.nn.settings import AdamSettings, ConvolutionalSettings, setting
+from gans.nn.settings import AdamSettings, ConvolutionalSettings, LatentSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -55,11 +55,10 @@ CAN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AdamSettings, ConvolutionalSettings):
+class Settings(AdamSettings, LatentSettings, ConvolutionalSettings):
     """The defaults are the numbers of the paper."""
 
     image_size: int = 96
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
     label_dim: int = setting(23, "Number of tags; the training takes that of the data.", least=1)
     network: Literal["dcgan", "article"] = setting(
         "dcgan", "Of images; that of the article has 69 M weights at 96x96 with 23 tags."
@@ -107,15 +106,9 @@ def build_generator(s: Settings) -> keras.Model:
             x = Conv2D(channels, 3, padding=1, normalized=True)(x)
             x = layers.ReLU()(normalization("batch")(x))
         x = Conv2D(s.image_channels, 2, strides=2)(x)
-        sample = layers.Activation("tanh", dtype="float32", name="image")(x)
+        sample = layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
     else:
-        sample = dcgan_networks.generator(
-            x,
-            image_size=s.image_size,
-            filters=s.generator_filters,
-            output_channels=s.image_channels,
-            upsample=s.upsample,
-        )
+        sample = dcgan_networks.generator(x, s)
     return keras.Model([z, tags], sample, name="generator")
 
 
@@ -177,7 +170,7 @@ class MatchingCGAN(noise_gan.NoiseGAN):
         other_tags, has_others = self.mismatch(tags, self.sample_order(images))
         tagged = tf.reduce_any(tags > 0, axis=-1)
         tags_or_others = tf.where(tagged[:, tf.newaxis], tags, other_tags)
-        tagged = tf.cast(tagged, tf.float32)
+        tagged = tf.cast(tagged, keras.config.floatx())
         has_fake = tf.maximum(tagged, has_others)
         with tf.GradientTape() as tape_g:
             fakes = self.generator([z, tags_or_others], training=True)
@@ -236,7 +229,9 @@ class MatchingCGAN(noise_gan.NoiseGAN):
         differ = tf.reduce_any(tags[:, tf.newaxis] != tags[tf.newaxis], axis=-1)
         candidates = differ & tf.reduce_any(tags > 0, axis=-1)[tf.newaxis]
         chosen = tf.argmax(tf.where(candidates, order, -1.0), axis=1)
-        return tf.gather(tags, chosen), tf.cast(tf.reduce_any(candidates, axis=1), tf.float32)
+        return tf.gather(tags, chosen), tf.cast(
+            tf.reduce_any(candidates, axis=1), keras.config.floatx()
+        )
 
     def compile(self, epochs=None, steps_per_epoch=None, run_eagerly: bool = False):
         """One optimizer per network, for a run of this length."""

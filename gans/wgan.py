@@ -9,7 +9,7 @@ The networks are those of DCGAN. The loss of the critic is E[f(G(z))] - E[f(x)],
 generator -E[f(G(z))], means over the batch. The critic is clipped, and RMSprop replaces Adam, whose
 momentum made the training unstable (section 4). `wasserstein`, E[f(x)] - E[f(G(z))], estimates the
 distance, in units of the Lipschitz constant that the clipping leaves: it falls as samples improve.
-**A step is one update of the critic**, on a real batch of its own; every fifth also updates G.
+**A step is one update of the critic**; every fifth, and at first every hundredth, also updates G.
 
 Differences from the paper
 - Weights are clipped after each critic step (algorithm 1); the official code clips before, and has
@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from gans.nn import critic_gan, dcgan_networks, gan_toy_networks, optimizers
 from gans.nn.layers import keeping_statistics
-from gans.nn.settings import DCGANSettings, setting
+from gans.nn.settings import CriticSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -32,14 +32,12 @@ CAN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(DCGANSettings):
+class Settings(CriticSettings):
     """The defaults are the numbers of the article."""
 
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
-    critic_filters: int = setting(64, "Those of the critic's first layer.", least=1)
     clip: float = setting(0.01, "Bound of every weight of the critic.", above=0)
-    n_critic: int = setting(5, "Critic steps for each update of the generator.", least=1)
-    warm_up: bool = setting(True, "100 critic steps in the first 25 and each 500th iteration of G.")
+    n_critic: int = 5
+    warm_up: bool = setting(True, "100 updates before each of the first 25 of G and each 500th.")
     learning_rate: float = setting(5e-5, "Learning rate of RMSprop.", least=0)
 
 
@@ -75,6 +73,7 @@ class WGAN(critic_gan.CriticGAN):
         self.optimizer_critic.apply(gradients_c, self.critic.trainable_variables)
         for weight in self.critic.trainable_variables:
             weight.assign(tf.clip_by_value(weight, -self.settings.clip, self.settings.clip))
+
         tf.cond(self.generator_is_due(), lambda: self.update_generator(images), lambda: None)
         g_loss = self.last_g_loss + 0.0
         return {"critic_loss": critic_loss, "wasserstein": wasserstein, "g_loss": g_loss}
@@ -92,9 +91,10 @@ class WGAN(critic_gan.CriticGAN):
     def compile(self, epochs=None, steps_per_epoch=None, run_eagerly: bool = False):
         """One optimizer per network, for a run of this length."""
         s = self.settings
+        make = optimizers.rmsprop(s)
         super().compile(
-            optimizer_generator=optimizers.rmsprop(self.generator, s.learning_rate),
-            optimizer_critic=optimizers.rmsprop(self.critic, s.learning_rate),
+            optimizer_generator=make(self.generator),
+            optimizer_critic=make(self.critic),
             run_eagerly=run_eagerly,
         )
 

@@ -34,7 +34,7 @@ import tensorflow as tf
 from gans.nn import critic_gan, dcgan_networks, gan_toy_networks, optimizers
 from gans.nn.layers import keeping_statistics
 from gans.nn.random import seed_of
-from gans.nn.settings import AdamSettings, DCGANSettings, setting
+from gans.nn.settings import AdamSettings, CriticSettings, setting
 
 CAN = {
     "starts_from": "noise",
@@ -44,14 +44,12 @@ CAN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AdamSettings, DCGANSettings):
+class Settings(AdamSettings, CriticSettings):
     """The defaults are the numbers of the article."""
 
-    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
-    critic_filters: int = setting(64, "Those of the critic's first layer.", least=1)
     norm: Literal["layer", "none"] = "layer"
     lambda_gp: float = setting(10.0, "Weight of the gradient penalty.", least=0)
-    n_critic: int = setting(5, "Critic steps for each update of the generator.", least=1)
+    n_critic: int = 5
     learning_rate: float = 1e-4
     beta_1: float = 0.5
     beta_2: float = setting(0.9, "Decay of Adam's second moment.", least=0, below=1)

@@ -30,10 +30,10 @@ from gans.command_line.comparison import Run, begin, check
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import write_text
 from gans.command_line.jobs import count_cores, run_jobs
-from gans.data.figures import labelled_blocks
 from gans.data.images import save_png
+from gans.evaluation.tables import csv_table, mean_and_deviation, show
 from gans.metrics import generation
-from gans.metrics.tables import csv_table, mean_and_deviation, show
+from gans.pictures.image_grid import image_blocks
 from gans.training.pace import training_seconds
 
 SETS = ("ring8", "grid25")
@@ -246,7 +246,7 @@ def picture(runs: list[Run], sets: tuple[str, ...]) -> np.ndarray:
                 with Image.open(path, formats=["PNG"]) as image:
                     pixels = np.asarray(image.convert("RGB"), np.float32) / 127.5 - 1.0
                 blocks[run.variant.split(" ", 1)[1]].append([pixels])
-    return labelled_blocks([(variant, np.stack(rows)) for variant, rows in blocks.items()])
+    return image_blocks([(variant, np.stack(rows)) for variant, rows in blocks.items()])
 
 
 if __name__ == "__main__":

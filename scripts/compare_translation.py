@@ -30,15 +30,14 @@ from gans.command_line.comparison import Run, begin, check
 from gans.command_line.errors import UsageError, check_at_least, usage_errors
 from gans.command_line.files import write_text
 from gans.command_line.jobs import count_cores, run_jobs
-from gans.data.figures import labelled_blocks
 from gans.data.images import save_png
+from gans.evaluation.tables import csv_table, markdown_table
 from gans.metrics import hues
 from gans.metrics.diversity import pairwise_distance, random_pair_distance
-from gans.metrics.errors import mean_absolute
-from gans.metrics.masks import mask_iou
+from gans.metrics.items import mask_iou
+from gans.metrics.pixels import gradient_energy, mean_absolute
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
-from gans.metrics.tables import csv_table, markdown_table
+from gans.pictures.image_grid import image_blocks
 from gans.training.pace import training_seconds
 
 # Each family: the length of a run, its script's flags that all variants share, and those of each.
@@ -448,7 +447,7 @@ def picture(runs: list[Run]) -> np.ndarray:
             blocks += own.items()
         else:
             blocks.append((name, next(iter(own.values()))))
-    return labelled_blocks(blocks, zoom=2)
+    return image_blocks(blocks, smallest_side=128)
 
 
 if __name__ == "__main__":

@@ -27,21 +27,22 @@ import difflib
 from pathlib import Path
 from typing import Any
 
+from gans.data.held_out import HeldOut
+from gans.evaluation.request import Request, evaluate_folders
+from gans.metrics.translation import Direction
+
 from data_prep import toy_labels
 from gans.command_line import cli
 from gans.command_line.errors import UsageError, check_at_least, usage_errors
 from gans.command_line.files import check_folder
-from gans.data.held_out import HeldOut
 from gans.data.images import DataError
 from gans.evaluation import judges, of_noise, of_paintings, of_translation, pictures, report
-from gans.evaluation.request import Request, evaluate_folders
 from gans.features.classifier import ClassifierError
 from gans.features.extractors import INCEPTION
 from gans.features.inception import Resize, find
 from gans.features.lpips import Net
 from gans.features.torch_weights import WeightsError
 from gans.metrics import distribution, generation, translation
-from gans.metrics.translation import Direction
 from gans.training.restore import gan_module, generates, read_settings
 from gans.training.run_folder import RunFolder, saved_steps
 

@@ -30,17 +30,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gans.metrics.metric import missing
+from gans.training.recall import count_images, data_name, training_command
 from PIL import Image
 
 from gans.command_line import cli, command
 from gans.command_line.errors import Failure, UsageError
 from gans.command_line.files import check_folder, write_text
 from gans.data.images import no_folder, open_image
+from gans.evaluation.tables import show
 from gans.metrics import generation
-from gans.metrics.metric import missing
-from gans.metrics.tables import show
 from gans.training.pace import training_seconds
-from gans.training.recall import count_images, data_name, training_command
 from gans.training.restore import gan_module, open_run
 from gans.training.run_folder import RunFolder, saved_steps
 

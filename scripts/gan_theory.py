@@ -28,9 +28,9 @@ import numpy as np
 from gans.command_line import cli, command
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import check_folder, write_text
-from gans.data.figures import Line, line_plot
 from gans.data.images import made_by, save_png
 from gans.metrics import divergences
+from gans.pictures.plots import Line, line_plot
 
 NUMBERS = "numbers.json"
 # The parts of the numbers, which are also what the figures are called.

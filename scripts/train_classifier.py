@@ -92,7 +92,7 @@ def train(
             names,
             held_out,
             name,
-            labels,
+            labels=labels,
             epochs=epochs,
             flip=flip,
             seed=seed,

@@ -1,10 +1,11 @@
-"""What all tests share: a small toy data set, and no way out to a network."""
+"""What all tests share: a small toy data set, networks by hand, and no way out to a network."""
 
 import ipaddress
 import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_prep import toy_fashion
@@ -60,3 +61,33 @@ def toy_bags(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("toy_bags") / "bags"
     toy_fashion.generate(out, size=32, train=12, val=4, domain="bags", workers=1, progress=False)
     return out
+
+
+class StandIn:
+    """A network without weights, in a train step: a function of its inputs.
+
+    Attributes:
+        given: the inputs of each call, as arrays, where it is called eagerly.
+    """
+
+    trainable_variables = weights = ()
+
+    def __init__(self, function):
+        self.function, self.given = function, []
+
+    def __call__(self, inputs, training):
+        import tensorflow as tf
+
+        assert training is True
+        if tf.executing_eagerly():
+            self.given.append(tf.nest.map_structure(np.array, inputs))
+        return self.function(inputs)
+
+    def _flatten_layers(self, **_):
+        return []
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> type[StandIn]:
+    """Networks that can be computed by hand."""
+    return StandIn

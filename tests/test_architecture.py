@@ -24,19 +24,21 @@ LONGEST_FILE = 600
 ALLOWED = {
     "gans/nn": ["gans.nn"],
     "gans/data": ["gans.data", "gans.command_line.files"],
+    "gans/pictures": ["gans.pictures", "gans.command_line.files", "gans.data.images"],
     "gans/features": [
         "gans.features",
         "gans.command_line.files",
         "gans.data.images",
         "gans.metrics",
     ],
-    "gans/metrics": ["gans.metrics", "gans.command_line.files", "gans.features"],
+    "gans/metrics": ["gans.metrics", "gans.data.images"],
     "gans/evaluation": [
         "gans.evaluation",
         "gans.command_line",
         "gans.data",
         "gans.features",
         "gans.metrics",
+        "gans.pictures",
         "gans.training",
     ],
     "gans/command_line": [
@@ -48,8 +50,8 @@ ALLOWED = {
         "gans.training",
         "gans.command_line",
         "gans.data.datasets",
-        "gans.data.figures",
         "gans.data.images",
+        "gans.pictures",
     ],
     "gans": ["gans.nn"],
     "data_prep": ["data_prep", "gans.command_line"],

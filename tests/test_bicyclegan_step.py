@@ -1,6 +1,7 @@
 """The train step of BicycleGAN: its losses in numbers, and the gradients of each network."""
 
 import contextlib
+import dataclasses
 from unittest import mock
 
 import keras
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gans import bicyclegan
 from gans.bicyclegan import BicycleGAN
-from gans.nn.layers import Dropout, reseed
+from gans.nn.layers import Dropout
+from gans.nn.random import reseed_dropout
 
 SIZE, BATCH = 64, 2
 CVAE_LOSSES = {"d1_loss", "gan_1_loss", "image_loss", "kl_loss"}
@@ -32,6 +35,11 @@ def narrow(**settings):
     gan = BicycleGAN(**options | settings)
     gan.compile()
     return gan
+
+
+def change(monkeypatch, gan, **settings):
+    """Gives the GAN other settings for the rest of a test."""
+    monkeypatch.setattr(gan, "settings", dataclasses.replace(gan.settings, **settings))
 
 
 def images(seed):
@@ -104,7 +112,7 @@ def copy_weights(source, target):
 def test_encoder_learns_nothing_from_the_latent_loss(gan, monkeypatch):
     given = []
     for weight in (0.0, 100.0):
-        monkeypatch.setattr(gan, "lambda_latent", weight)
+        change(monkeypatch, gan, lambda_latent=weight)
         given.append(try_step(gan)[1])
     assert_same(given[1]["encoder"], given[0]["encoder"])
     assert differ(given[1]["generator"], given[0]["generator"])
@@ -122,7 +130,7 @@ def test_encoder_learns_nothing_from_the_second_discriminator(gan):
 
 def test_generator_learns_nothing_from_kl(gan, monkeypatch):
     before = try_step(gan)[1]
-    monkeypatch.setattr(gan, "lambda_kl", 100.0)
+    change(monkeypatch, gan, lambda_kl=100.0)
     after = try_step(gan)[1]
     assert_same(after["generator"], before["generator"])
     assert differ(after["encoder"], before["encoder"])
@@ -247,6 +255,9 @@ class StandIn:
         assert training is True
         return self.function(inputs)
 
+    def _flatten_layers(self, **_):
+        return ()
+
 
 @pytest.mark.parametrize("clr_images", ["first", "second"])
 def test_losses_of_known_networks_in_numbers(clr_images):
@@ -266,7 +277,6 @@ def test_losses_of_known_networks_in_numbers(clr_images):
     gan.encoder, gan.generator = StandIn(encode), StandIn(paint)
     gan.discriminator_1 = StandIn(lambda image: [image[..., :1], 2 * image[:, ::2, ::2, 1:2]])
     gan.discriminator_2 = StandIn(lambda image: [3 * image[..., 2:], image[:, :4, :4, :1] + 1])
-    gan.reseed_dropout = lambda: None
     noise, z = np.random.default_rng(5).standard_normal((2, BATCH, 8)).astype("float32")
     gan.sample_latent = lambda images, stream: tf.constant((noise, z)[stream])
     losses, _ = try_step(gan)
@@ -334,13 +344,15 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
         assert losses[0][0][name] != losses[2][0][name]
 
 
-def test_no_draw_goes_past_sample_latent_and_reseed_dropout():
+def test_no_draw_goes_past_sample_latent_and_reseed_dropout(monkeypatch):
     gans = [narrow(dropout=0.5, seed=seed) for seed in (0, 99)]
     copy_weights(*gans)
     results = []
     for gan in gans:
         gan.sample_latent = lambda images, stream: tf.fill((BATCH, 8), 0.5 + stream)
-        gan.reseed_dropout = lambda gan=gan: reseed(gan.generator, 0, 0)
+        monkeypatch.setattr(
+            bicyclegan, "reseed_dropout", lambda seed, step, network: reseed_dropout(0, 0, network)
+        )
         results.append(try_step(gan)[0])
     assert results[0] == results[1]
 
@@ -375,7 +387,7 @@ def test_no_two_draws_share_a_seed(monkeypatch):
             gan.optimizer_generator.iterations.assign(step)
             gan.sample_latent(PAIRS[0][1], stream=0)
             gan.sample_latent(PAIRS[0][1], stream=1)
-            gan.reseed_dropout()
+            reseed_dropout(gan.settings.seed, gan.step, gan.generator)
             seeds += [tuple(layer.seed_generator.state.numpy()) for layer in dropouts]
     assert len(seeds) == 3 * 2 * (2 + 3)
     assert len(set(seeds)) == len(seeds)

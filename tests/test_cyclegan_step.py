@@ -1,6 +1,7 @@
 """The train step of CycleGAN: losses in numbers, who learns from what, the history of images."""
 
 import contextlib
+import dataclasses
 from unittest import mock
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from gans.cyclegan import CycleGAN
 from gans.nn.layers import Dropout
+from gans.nn.random import reseed_dropout
 from gans.training.checkpoints import Checkpoints
 
 SIZE, BATCH = 32, 2
@@ -24,6 +26,11 @@ LOSSES = {
     "identity_a_loss",
     "identity_b_loss",
 }
+
+
+def change(monkeypatch, gan, **settings):
+    """Gives the GAN other settings for the rest of a test."""
+    monkeypatch.setattr(gan, "settings", dataclasses.replace(gan.settings, **settings))
 
 
 def narrow(**settings):
@@ -191,6 +198,9 @@ class StandIn:
         self.counts.append(len(inputs))
         return self.function(inputs)
 
+    def _flatten_layers(self, **_):
+        return ()
+
 
 def with_stand_ins(**settings):
     gan = narrow(**settings)
@@ -323,7 +333,7 @@ def test_discriminators_learn_nothing_from_the_generators_losses(gan, monkeypatc
     for pool in (gan.pool_a, gan.pool_b):
         pool.count.assign(0)
     _, before = try_step(gan)
-    monkeypatch.setattr(gan, "lambda_cycle", 100.0)
+    change(monkeypatch, gan, lambda_cycle=100.0)
     monkeypatch.setattr(gan, "lambda_identity", 100.0)
     for pool in (gan.pool_a, gan.pool_b):
         pool.count.assign(0)
@@ -410,25 +420,25 @@ def test_draws_are_uniform_and_differ_by_step_stream_and_seed():
 
 
 def test_no_two_draws_share_a_seed(monkeypatch):
-    gan = narrow(generator="resnet", blocks=31, dropout=0.5)
+    gan = narrow(generator="resnet", blocks=24, dropout=0.5)
     generators = (gan.generator_ab, gan.generator_ba)
     dropouts = [x for network in generators for x in network.layers if isinstance(x, Dropout)]
-    assert len(dropouts) == 2 * 31
+    assert len(dropouts) == 2 * 24
     seeds = []
     monkeypatch.setattr(
         tf.random, "stateless_uniform", lambda shape, seed: seeds.append(tuple(seed.numpy()))
     )
-    for first_stream in (gan.first_stream, narrow(seed=1).first_stream):
-        gan.first_stream = first_stream
+    for seed in range(2):
+        gan.settings = dataclasses.replace(gan.settings, seed=seed)
         for step in range(2):
             gan.optimizer_generators.iterations.assign(step)
             gan.sample_draws(A, stream=0)
             gan.sample_draws(A, stream=1)
-            gan.reseed_dropout()
+            reseed_dropout(gan.settings.seed, gan.step, gan.generator_ab, gan.generator_ba)
             # A generator is called up to three times in a step.
             for _ in range(3):
                 seeds += [tuple(np.array(layer.seed_generator.next())) for layer in dropouts]
-    assert len(seeds) == 2 * 2 * (2 + 3 * 2 * 31)
+    assert len(seeds) == 2 * 2 * (2 + 3 * 2 * 24)
     assert len(set(seeds)) == len(seeds)
 
 
@@ -444,8 +454,8 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     assert results[0][0][0]["cycle_a_loss"] != results[2][0][0]["cycle_a_loss"]
 
 
-def test_a_seed_of_any_size_trains():
-    gan = narrow(generator="resnet", dropout=0.5, seed=2**31 - 1)
+def test_the_largest_seed_trains():
+    gan = narrow(generator="resnet", dropout=0.5, seed=2**24 - 1)
     assert all(np.isfinite(loss) for loss in gan.train_step((A, B)).values())
 
 

@@ -1,4 +1,4 @@
-"""The train step of InfoGAN: which network learns what, with which optimizer; its runs."""
+"""The train step of InfoGAN: which network learns what, with which optimizer."""
 
 import contextlib
 from unittest import mock
@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from gans.infogan import InfoGAN
-from gans.training.checkpoints import Checkpoints
 
 SIZE, BATCH, CATEGORIES = 16, 6, 4
 NARROW = {
@@ -50,7 +49,7 @@ def labels(classes=(0, 1, 2, 3, 3, 0)):
 
 
 def batch_for(gan, seed=1):
-    return (images(seed), labels()) if gan.supervised else images(seed)
+    return (images(seed), labels()) if gan.settings.supervised else images(seed)
 
 
 def step(gan, batch=None):
@@ -100,34 +99,40 @@ def test_every_variable_belongs_to_one_optimizer(variant, data):
 @VARIANTS
 @pytest.mark.parametrize("supervised", [{}, SUPERVISED], ids=["alone", "supervised"])
 def test_who_learns_from_the_information(variant, supervised):
-    weights = dict.fromkeys(("lambda_categorical", "lambda_continuous", "lambda_supervised"), 0.0)
-    runs = {"none": step(narrow(**variant, **supervised, **weights))}
-    for name in weights:
-        if name != "lambda_supervised" or supervised:
-            runs[name] = step(narrow(**variant, **supervised, **weights | {name: 50.0}))
-    plain = runs.pop("none")[1]
-    trunk = [x.path for x in narrow().discriminator.trainable_variables]
-    score = trunk[-2:]  # Which Q does not go through.
-    for name, (_, given, _) in runs.items():
-        d, plain_d = (list(gradients["discriminator"].values()) for gradients in (given, plain))
-        differs = [not np.array_equal(one, other) for one, other in zip(d, plain_d, strict=True)]
+    points = tf.constant(np.random.default_rng(0).normal(size=(BATCH, 2)), tf.float32)
+    names = ("lambda_categorical", "lambda_continuous", "lambda_supervised")
+
+    def gradients(**weights):
+        """Of D's optimizer and of G's, when these terms have weights."""
+        settings = dict.fromkeys(names, 0.0) | weights
+        gan = narrow(**variant, **supervised, **settings, data="points")
+        given = step(gan, (points, labels()) if supervised else points)[1]
+        return gan, *([*given[name].values()] for name in ("discriminator", "generator"))
+
+    _, *plain = gradients()
+    for name in names if supervised else names[:2]:
+        gan, *found = gradients(**{name: 50.0})
+        of_d, of_g = (
+            [not np.array_equal(*pair) for pair in zip(*both, strict=True)]
+            for both in zip(found, plain, strict=True)
+        )
+        trunk, own = (
+            len(network.trainable_variables) for network in (gan.discriminator, gan.generator)
+        )
         if variant is PAPER:
-            # Layers that D shares with Q learn, and so do Q's.
-            assert differs[: len(trunk)] == [True] * (len(trunk) - 2) + [False] * len(score)
-            assert any(differs[len(trunk) :])
+            # Layers that D shares with Q learn, and so do Q's; Q does not go through the score.
+            assert of_d[:trunk] == [True] * (trunk - 2) + [False] * 2
+            assert any(of_d[trunk:])
         else:
             # D gets exactly nothing of it.
-            assert len(differs) == len(trunk) and not any(differs)
-        g, plain_g = (list(gradients["generator"].values()) for gradients in (given, plain))
-        own = len(narrow().generator.trainable_variables)
-        moved = [not np.array_equal(one, other) for one, other in zip(g, plain_g, strict=True)]
+            assert len(of_d) == trunk and not any(of_d)
         if name == "lambda_supervised":
             # Labels are of real images; but where Q is with D, G meets another D.
-            assert any(moved[own:]) == (variant is ARTICLE)
-            assert variant is PAPER or not any(moved[:own])
+            assert any(of_g[own:]) == (variant is ARTICLE)
+            assert variant is PAPER or not any(of_g[:own])
         else:
-            assert all(moved[:own])
-            assert len(moved[own:]) == 0 or any(moved[own:])
+            assert all(of_g[:own])
+            assert len(of_g[own:]) == 0 or any(of_g[own:])
 
 
 @VARIANTS
@@ -276,41 +281,3 @@ def test_without_supervision_there_are_no_labels():
     losses, _, _ = step(narrow())
     assert "supervised_loss" not in losses
     assert list(losses)[:4] == ["d_loss", "real_loss", "fake_loss", "g_loss"]
-
-
-# Runs
-
-
-def train(gan, start, steps):
-    signature = tf.TensorSpec((BATCH, SIZE, SIZE, 1))
-    if gan.supervised:
-        signature = (signature, tf.TensorSpec((BATCH, CATEGORIES)))
-    data = tf.data.Dataset.from_generator(
-        lambda: (batch_for(gan, seed) for seed in range(start, start + steps)),
-        output_signature=signature,
-    )
-    gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
-
-
-@pytest.mark.parametrize(
-    "settings", [PAPER | {"decay_epochs": 2}, ARTICLE | SUPERVISED], ids=["paper", "article"]
-)
-def test_a_run_in_two_parts_ends_with_the_bytes_of_a_whole_one(tmp_path, settings):
-    whole, traces = narrow(**settings), []
-    train_step = whole.train_step
-    whole.train_step = lambda batch: traces.append(1) or train_step(batch)
-    train(whole, 0, 6)
-    assert traces == [1]
-
-    first = narrow(**settings)
-    train(first, 0, 3)
-    first.preview(images())  # Leaves nothing behind that the second part would see.
-    Checkpoints(tmp_path, first).save(3)
-    second = narrow(**settings)
-    second.set_weights([0 * value + 1 for value in second.get_weights()])
-    assert Checkpoints(tmp_path, second).restore() == 3
-    train(second, 3, 3)
-    for name in (None, "optimizer_generator", "optimizer_discriminator"):
-        pair = [getattr(gan, name) if name else gan for gan in (whole, second)]
-        for one, other in zip(*(owner.variables for owner in pair), strict=True):
-            assert np.array_equal(one, other), one.path

@@ -1,4 +1,4 @@
-"""The train step of the matching-aware cGAN: its three terms, samples without tags, its runs."""
+"""The train step of the matching-aware cGAN: its three terms, and samples without tags."""
 
 import contextlib
 from unittest import mock
@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from gans.matching_cgan import MatchingCGAN
-from gans.training.checkpoints import Checkpoints
 
 SIZE, BATCH, TAGS = 16, 5, 4
 NARROW = {
@@ -66,26 +65,15 @@ def step(gan, tags, of=None):
     return {name: float(value) for name, value in losses.items()}
 
 
-class StandIn:
-    """A network without weights, by a function; keeps what it is given."""
-
-    trainable_variables, layers = (), ()
-
-    def __init__(self, function):
-        self.function, self.given = function, []
-
-    def __call__(self, inputs, training):
-        assert training is True
-        self.given.append([np.array(value) for value in inputs])
-        return self.function(*inputs)
-
-
-def with_stand_ins(gan, draw, judge):
-    gan.generator, gan.discriminator = StandIn(draw), StandIn(judge)
-    stack = contextlib.ExitStack()
-    for optimizer in (gan.optimizer_generator, gan.optimizer_discriminator):
-        stack.enter_context(mock.patch.object(optimizer, "apply"))
-    return stack
+@contextlib.contextmanager
+def replaced(gan, generator, discriminator):
+    """Networks without weights in the place of the GAN's."""
+    gan.generator, gan.discriminator = generator, discriminator
+    with (
+        mock.patch.object(gan.optimizer_generator, "apply"),
+        mock.patch.object(gan.optimizer_discriminator, "apply"),
+    ):
+        yield
 
 
 def softplus(x):
@@ -102,27 +90,29 @@ def mean(values, where):
     [{}, {"lambda_fake": 1.0, "lambda_mismatched": 1.0}, {"label_smoothing": 0.1}],
     ids=["paper", "article", "smooth"],
 )
-def test_losses_of_known_networks_in_numbers(tags, settings):
+def test_losses_of_known_networks_in_numbers(stand_in, tags, settings):
     gan = narrow(**settings)
     strengths = np.array([0.3, -1.0, 0.5, 2.0], "float32")
 
-    def draw(z, tags):
+    def draw(inputs):
+        z, tags = inputs
         number = z[:, 0] + tf.linalg.matvec(tags, strengths)
         return number[:, None, None, None] * tf.ones((1, SIZE, SIZE, 3))
 
-    def judge(x, tags):
+    def score(inputs):
+        x, tags = inputs
         return 0.7 * x[:, 0, 0, :1] - tf.linalg.matvec(tags, strengths)[:, None]
 
-    with with_stand_ins(gan, draw, judge):
+    with replaced(gan, stand_in(draw), stand_in(score)):
         found = step(gan, tags)
 
     x, z = images().numpy()[:, 0, 0, 0], gan.sample_latent(images()).numpy()[:, 0]
     others, has_others = mismatched(gan, tags)
     tagged = tags.any(1)
-    asked = np.where(tagged[:, None], tags, others)
+    wanted = np.where(tagged[:, None], tags, others)
     real = 0.7 * x - tags @ strengths
     wrong = 0.7 * x - others @ strengths
-    fake = 0.7 * (z + asked @ strengths) - asked @ strengths
+    fake = 0.7 * (z + wanted @ strengths) - wanted @ strengths
     smoothing = settings.get("label_smoothing", 0.0)
     has_fake = tagged | has_others
     expected = {
@@ -139,16 +129,16 @@ def test_losses_of_known_networks_in_numbers(tags, settings):
     assert found == pytest.approx(expected, rel=1e-5, abs=0)
     if not has_others.any():
         assert found["mismatched_loss"] == 0
-    assert np.array_equal(gan.generator.given[0][1][has_fake], asked[has_fake])
+    assert np.array_equal(gan.generator.given[0][1][has_fake], wanted[has_fake])
 
 
-def test_the_third_term_is_of_real_images():
-    # The article's listing has D judge generated ones in it: for this D they cost nothing.
+def test_the_third_term_is_of_real_images(stand_in):
+    # The article's listing gives D generated ones in it: for this D they cost nothing.
     gan = narrow()
-    with with_stand_ins(
+    with replaced(
         gan,
-        lambda z, tags: -tf.ones((BATCH, SIZE, SIZE, 3)),
-        lambda x, tags: 20 * tf.reduce_mean(x, axis=[1, 2, 3])[:, None],
+        stand_in(lambda inputs: -tf.ones((BATCH, SIZE, SIZE, 3))),
+        stand_in(lambda inputs: 20 * tf.reduce_mean(inputs[0], axis=[1, 2, 3])[:, None]),
     ):
         found = step(gan, ALL, tf.ones((BATCH, SIZE, SIZE, 3)))
     assert found["mismatched_loss"] == pytest.approx(20)
@@ -189,15 +179,16 @@ def test_the_step_is_that_of_plain_tapes(tags, settings):
     found = step(gan, tags)
 
     tagged, everyone = tags.any(1), np.ones(BATCH, bool)
-    x, asked = images(), tf.constant(np.where(tagged[:, None], tags, others))
+    x, wanted = images(), tf.constant(np.where(tagged[:, None], tags, others))
     statistics = [variable.numpy() for variable in generator.non_trainable_variables]
     with tf.GradientTape() as tape:
-        fakes = generator([z, asked], training=True)
+        fakes = generator([z, wanted], training=True)
         real = cross_entropy(discriminator([x, tf.constant(tags)], training=True), 1.0, tagged)
-        fake = cross_entropy(discriminator([fakes, asked], training=True), 0.0, everyone)
+        fake = cross_entropy(discriminator([fakes, wanted], training=True), 0.0, everyone)
         wrong = discriminator([x, tf.constant(others)], training=True)
         wrong = cross_entropy(wrong, 0.0, everyone)
-        loss = real + plain.lambda_fake * fake + plain.lambda_mismatched * wrong
+        loss = real + plain.settings.lambda_fake * fake
+        loss += plain.settings.lambda_mismatched * wrong
     variables = discriminator.trainable_variables
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         variable.assign(adam(variable.numpy(), gradient.numpy()))
@@ -206,8 +197,8 @@ def test_the_step_is_that_of_plain_tapes(tags, settings):
     for variable, value in zip(generator.non_trainable_variables, statistics, strict=True):
         variable.assign(value)
     with tf.GradientTape() as tape:
-        fakes = generator([z, asked], training=True)
-        g_loss = cross_entropy(discriminator([fakes, asked], training=True), 1.0, everyone)
+        fakes = generator([z, wanted], training=True)
+        g_loss = cross_entropy(discriminator([fakes, wanted], training=True), 1.0, everyone)
     variables = generator.trainable_variables
     for variable, gradient in zip(variables, tape.gradient(g_loss, variables), strict=True):
         variable.assign(adam(variable.numpy(), gradient.numpy()))
@@ -253,40 +244,3 @@ def test_an_image_without_tags_is_in_the_third_term_only():
     one, other = found
     same = {name for name in one if one[name] == other[name]}
     assert same == {"real_matched_loss", "fake_matched_loss", "g_loss"}
-
-
-# Runs
-
-
-def batch(number):
-    return images(number), tf.constant(SOME if number % 2 else ALL)
-
-
-def train(gan, start, steps):
-    data = tf.data.Dataset.from_generator(
-        lambda: (batch(number) for number in range(start, start + steps)),
-        output_signature=(tf.TensorSpec((BATCH, SIZE, SIZE, 3)), tf.TensorSpec((BATCH, TAGS))),
-    )
-    gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
-
-
-@pytest.mark.parametrize("settings", [{"decay_epochs": 2}, ARTICLE], ids=["paper", "article"])
-def test_a_run_in_two_parts_ends_with_the_bytes_of_a_whole_one(tmp_path, settings):
-    whole, traces = narrow(**settings), []
-    train_step = whole.train_step
-    whole.train_step = lambda batch: traces.append(1) or train_step(batch)
-    train(whole, 0, 6)
-    assert traces == [1]
-
-    first = narrow(**settings)
-    train(first, 0, 3)
-    first.preview(batch(0))  # Leaves nothing behind that the second part would see.
-    Checkpoints(tmp_path, first).save(3)
-    second = narrow(**settings)
-    second.set_weights([0 * value + 1 for value in second.get_weights()])
-    assert Checkpoints(tmp_path, second).restore() == 3
-    train(second, 3, 3)
-    for name in (None, "optimizer_generator", "optimizer_discriminator"):
-        pair = [getattr(gan, name) if name else gan for gan in (whole, second)]
-        for one, other in zip(*(owner.variables for owner in pair), strict=True):
-            assert np.array_equal(one, other), one.path

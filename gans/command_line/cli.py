@@ -24,6 +24,7 @@ underscores are equal in names. Values without a name go to the parameters in th
 that begins with a dash and is no number needs the form with `=`.
 """
 
+import dataclasses
 import difflib
 import functools
 import inspect
@@ -54,14 +55,31 @@ from gans.command_line.signatures import (
     type_name,
 )
 
-__all__ = ["compose", "run"]
+__all__ = ["Later", "compose", "run"]
 
 _DEBUG = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
 _DEBUG_HELP = "Show the traceback of an error."
 
 
+@dataclasses.dataclass(frozen=True)
+class Later:
+    """A command that is imported only when it is run or explained.
+
+    Attributes:
+        summary: one line about it.
+        load: imports it; returns the function, or a dict of commands.
+    """
+
+    summary: str
+    load: Callable[[], "Command"]
+
+
+# A function, or several commands by their names, see `run`.
+Command = Callable | Mapping[str | None, Any] | Later
+
+
 def run(
-    command: Callable | Mapping[str | None, Callable],
+    command: Command,
     argv: list[str] | None = None,
     prog: str | None = None,
 ) -> NoReturn:
@@ -74,7 +92,8 @@ def run(
     Args:
         command: Function with annotated parameters, or a dict of them by the name that is the
             first word of the line. The one under `None`, if any, is used when the first word is a
-            flag or there is none.
+            flag or there is none; without it, a line without words lists the commands. A command
+            may be a dict of commands in its turn, or `Later`.
         argv: Words of the line, without the program's. Default: those of the process.
         prog: Name of the program in the help. Default: the file name of the script.
     """
@@ -90,14 +109,17 @@ def run(
     sys.exit(status)
 
 
-def _run(command: Callable | Mapping[str | None, Callable], words: list[str], prog: str) -> int:
+def _run(command: Command, words: list[str], prog: str) -> int:
     debug = "--debug" in words
     try:
-        if not callable(command):
-            if _asks_help(words[:1]):
+        while not callable(command):
+            if isinstance(command, Later):
+                command = command.load()
+            elif _asks_help(words[:1]) or not (words or None in command):
                 print(_commands_help(command, prog))
                 return 0
-            command, words, prog = _select(command, words, prog)
+            else:
+                command, words, prog = _select(command, words, prog)
         if _asks_help(words):
             print(_help(command, prog))
             return 0
@@ -129,15 +151,15 @@ def _run(command: Callable | Mapping[str | None, Callable], words: list[str], pr
 
 
 def _select(
-    commands: Mapping[str | None, Callable], words: list[str], prog: str
-) -> tuple[Callable, list[str], str]:
+    commands: Mapping[str | None, Command], words: list[str], prog: str
+) -> tuple[Command, list[str], str]:
     if None in commands and (not words or _is_flag(words[0])):
         return commands[None], words, prog
     names = [name for name in commands if name is not None]
     for name in names:
         if words and name.replace("-", "_") == words[0].replace("-", "_"):
             return commands[name], words[1:], f"{prog} {name}"
-    received = f"{words[0]!r}{_nearest(words[0], names)}" if words else "nothing"
+    received = f"{words[0]!r}{_nearest(words[0], names)}"
     raise UsageError(f"expected one of the commands {', '.join(names)}. Received: {received}")
 
 
@@ -268,11 +290,14 @@ def _wrap(text: str, indent: int = 0, hanging: int = 0) -> str:
     )
 
 
-def _commands_help(commands: Mapping[str | None, Callable], prog: str) -> str:
+def _commands_help(commands: Mapping[str | None, Command], prog: str) -> str:
     lines = [f"usage: {prog} COMMAND [--flag=value ...]", "", "commands:"]
-    for name, function in commands.items():
-        if name is not None:
-            lines += [f"  {name}", _wrap(parse_docstring(function.__doc__)[0], indent=6)]
+    names = [name for name in commands if name is not None]
+    width = max(map(len, names)) + 2
+    for name in names:
+        later = isinstance(commands[name], Later)
+        summary = commands[name].summary if later else parse_docstring(commands[name].__doc__)[0]
+        lines.append(_wrap(f"{name:{width}}{summary}", indent=2, hanging=width))
     lines += ["", _wrap(f"{prog} COMMAND --help lists the flags of a command.")]
     if None in commands:
         lines += ["", "Without a command:", "", _help(commands[None], prog)]

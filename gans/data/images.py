@@ -179,6 +179,13 @@ def to_uint8(images) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
+def to_float(images: np.ndarray) -> np.ndarray:
+    """float32 images in [-1, 1], from uint8 or from float images in [-1, 1]."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / 127.5 - 1.0
+    return np.asarray(images, np.float32)
+
+
 def save_png(path: Path, image: np.ndarray, software: str | None = None):
     """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all.
 
@@ -194,6 +201,12 @@ def save_png(path: Path, image: np.ndarray, software: str | None = None):
         picture.save(temporary, "PNG", pnginfo=text)
 
 
+def save_array(path: Path, array: np.ndarray):
+    """Writes a NumPy file `.npy`, whole or not at all."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
 def made_by(path: Path, software: str) -> bool:
     """Whether a file is a picture that `save_png` wrote for this software."""
     try:
@@ -201,23 +214,3 @@ def made_by(path: Path, software: str) -> bool:
             return image.info.get(SOFTWARE) == software
     except (OSError, SyntaxError, ValueError):
         return False
-
-
-def grid(rows: list[list[np.ndarray]], gap: int = 2) -> np.ndarray:
-    """Rows of images `(height, width, channels)` in [-1, 1] to one uint8 RGB picture.
-
-    Of more than 3 channels the first 3 are shown, of 2 the first.
-    """
-    cells = [
-        [to_uint8(image[..., : 3 if image.shape[-1] >= 3 else 1]) for image in row] for row in rows
-    ]
-    height = max(image.shape[0] for row in cells for image in row)
-    width = max(image.shape[1] for row in cells for image in row)
-    columns = max(len(row) for row in cells)
-    shape = (len(cells) * (height + gap) + gap, columns * (width + gap) + gap, 3)
-    picture = np.full(shape, 255, np.uint8)
-    for y, row in enumerate(cells):
-        for x, image in enumerate(row):
-            top, left = gap + y * (height + gap), gap + x * (width + gap)
-            picture[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return picture

@@ -3,7 +3,7 @@
 evaluation.jsonl   every number ever measured, with all that decides it; only added to
 evaluation.md      the newest evaluation as a table, and in words
 evaluation.png     measures over the checkpoints, after --all_checkpoints
-neighbours.png     samples, each beside the training images that are nearest to it
+neighbours.png     samples, each next to the real images that are nearest to it
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from gans.command_line.files import write_text
-from gans.data.figures import Line, labelled_blocks, line_plot
-from gans.data.images import save_png
-from gans.metrics.distribution import HIGHER
-from gans.metrics.tables import show
+from gans.data.images import save_png, to_float
+from gans.evaluation.tables import show
+from gans.pictures.image_grid import image_blocks
+from gans.pictures.plots import Line, line_plot
 from gans.training.run_folder import versions
 
 # What decides a number, in the order in which the table names it.
@@ -51,11 +51,16 @@ def describe(line: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def save(folder: Path, lines: Sequence[dict[str, Any]], sentences: Sequence[str]):
-    """Adds to `evaluation.jsonl`, and writes `evaluation.md` anew."""
+def add(folder: Path, lines: Sequence[dict[str, Any]]):
+    """Adds to `evaluation.jsonl`, with the versions of the libraries."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "evaluation.jsonl", "a", encoding="utf-8") as file:
         file.writelines(json.dumps(line | {"versions": versions()}) + "\n" for line in lines)
+
+
+def save(folder: Path, lines: Sequence[dict[str, Any]], sentences: Sequence[str]):
+    """Adds to `evaluation.jsonl`, and writes `evaluation.md` anew."""
+    add(folder, lines)
     write_text(folder / "evaluation.md", markdown(lines, sentences))
 
 
@@ -63,22 +68,22 @@ def markdown(lines: Sequence[dict[str, Any]], sentences: Sequence[str]) -> str:
     """A table of the numbers, what they mean in words, and below what decided them."""
     rows = ["| measure | value | for comparison |", "|---|---|---|"]
     for line in lines:
-        name = " ".join(filter(None, [line["metric"], line.get("direction")]))
-        value, beside = _number(line["value"], line.get("deviation")), ""
+        compared = ""
         if line["reference"] is not None:
-            beside = f"{line['reference_is']}: {_number(line['reference'])}"
-        rows.append(f"| {name} | {value} | {beside} |")
+            compared = f"{line['reference_is']}: {show(line['reference'])}"
+        value = line["value"]
+        shown = show(value, line.get("deviation")) if math.isfinite(value) else "-"
+        rows.append(f"| {_name(line)} | {shown} | {compared} |")
     text = ["\n".join(rows), *sentences]
-    with_facts = [line for line in lines if "n_real" in line] or list(lines)[:1]
-    if with_facts:
-        line = with_facts[0]
+    if lines:
+        line = next((line for line in lines if "n_real" in line), lines[0])
         facts = [f"{words} {line[name]}" for name, words in FACTS.items() if name in line]
         text.append("Measured with: " + ", ".join(facts) + ".")
     return "\n\n".join(text) + "\n"
 
 
-def _number(value: float, deviation: float | None = None) -> str:
-    return show(value, deviation) if math.isfinite(value) else "-"
+def _name(line: dict[str, Any]) -> str:
+    return " ".join(filter(None, [line["metric"], line.get("direction")]))
 
 
 def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
@@ -88,32 +93,38 @@ def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
         lines: of one metric, as in `evaluation.jsonl`.
     """
     curves = []
-    for direction in dict.fromkeys(line.get("direction") for line in lines):
-        of_way = [line for line in lines if line.get("direction") == direction]
-        steps, values = (np.array([line[key] for line in of_way]) for key in ("step", "value"))
-        name = " ".join(filter(None, [of_way[0]["metric"], direction]))
+    for name in dict.fromkeys(map(_name, lines)):
+        own = [line for line in lines if _name(line) == name]
+        steps, values = (np.array([line[key] for line in own]) for key in ("step", "value"))
         curves.append(Line(name, steps, values))
-        references = [line["reference"] for line in of_way]
+        references = [line["reference"] for line in own]
         if None not in references:
-            curves.append(Line(of_way[0]["reference_is"], steps, np.array(references), True))
+            curves.append(Line(own[0]["reference_is"], steps, np.array(references), True))
     save_png(path, line_plot(curves, title, "step", lines[0]["metric"]))
 
 
-def best(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of one metric at several checkpoints, the best."""
-    higher = any(lines[0]["metric"].startswith(name) for name in HIGHER)
-    return (max if higher else min)(lines, key=lambda line: line["value"])
+def best(lines: Sequence[dict[str, Any]], better: str) -> dict[str, Any]:
+    """Of one metric at several checkpoints, the best.
+
+    Args:
+        better: higher, lower, or near the reference.
+    """
+    signs = {
+        "higher": lambda line: -line["value"],
+        "lower": lambda line: line["value"],
+        "near": lambda line: abs(line["value"] - line["reference"]),
+    }
+    return min(lines, key=signs[better])
 
 
 def neighbours_picture(
     samples: Sequence[np.ndarray], nearest: Sequence[Sequence[np.ndarray]]
 ) -> np.ndarray:
-    """A picture of rows: a sample, then the training images that are nearest to it.
+    """A picture of rows: a sample, then the real images that are nearest to it.
 
     Args:
         samples: uint8 `(height, width, channels)`, all of one shape.
         nearest: for each sample as many images of one shape.
     """
-    blocks = [("sample", np.stack(samples)[:, np.newaxis])]
-    blocks.append(("nearest training images", np.stack([np.stack(row) for row in nearest])))
-    return labelled_blocks([(name, images / 127.5 - 1.0) for name, images in blocks])
+    blocks = {"sample": [[image] for image in samples], "nearest real images": nearest}
+    return image_blocks([(name, to_float(np.array(rows))) for name, rows in blocks.items()])

@@ -1,7 +1,7 @@
 """What turns pictures into features, under a name that is part of the name of all that is measured.
 
 Two kinds: the Inception network of 2015 (gans/features/inception.py), by which FID is defined, and
-a classifier of our own (`gans/features/classifier.py`), which is always to be had: it learns from
+a classifier of our own (`gans/features/classifier.py`), which needs no download: it learns from
 the data itself in a minute. A distance by the second is a number of another kind: it is called
 `fd_toy` or `fd_mnist`, never FID, and can be compared with numbers by the same classifier only,
 which its sha256 tells.
@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from gans.features import classifier as classifiers
-from gans.features.classifier import Classifier, ClassifierError, as_float
+from gans.features.classifier import Classifier, ClassifierError
 
 INCEPTION = "inception"
-# What a classifier of toy fashion is asked to tell, so that its features know of all that shows.
+# The labels of toy fashion that a classifier learns, so that its features depend on all that shows.
 TOY_LABELS = ("kind", "hue", "pattern")
 
 
@@ -62,7 +62,7 @@ class ClassifierFeatures:
                 f"expected images of {size}x{size} and {channels} channels, as the classifier of "
                 f"{facts.dataset} takes them. Received: {height}x{width} and {depth}"
             )
-        probabilities, features = self.classifier.look(as_float(images))
+        probabilities, features = self.classifier.look(images)
         if not facts.exclusive:
             return features, None
         # Of a softmax the logarithm is as good as the logits: they differ by a constant.

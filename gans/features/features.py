@@ -8,45 +8,22 @@ import hashlib
 import io
 import itertools
 import json
-import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from gans.command_line.files import replacing
 from gans.features.extractors import Extractor
-from gans.metrics.frechet import Moments
+from gans.metrics.feature_sets import Features, Moments
 
 KEPT = 10_000
 # Of the file format, and of what is kept: another version is another key.
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Features:
-    """What is known of a set of pictures.
-
-    Attributes:
-        moments: of the features of all pictures.
-        kept: features float32 `(m, d)` of some, in the order of the set.
-        logits: float32 `(m, classes)` of the same, or None.
-        indices: int64 `(m,)`, which pictures these are.
-        digest: sha256 of the pictures.
-    """
-
-    moments: Moments
-    kept: np.ndarray
-    logits: np.ndarray | None
-    indices: np.ndarray
-    digest: str
-
-    def __len__(self) -> int:
-        return self.moments.count
 
 
 def collect(
@@ -57,7 +34,7 @@ def collect(
     kept: int = KEPT,
     describe: str = "images",
 ) -> Features:
-    """Looks at `count` pictures once, with a progress bar on a terminal.
+    """Extracts the features of `count` pictures, with a progress bar on a terminal.
 
     Args:
         batches: uint8 `(n, height, width, channels)`, together `count` pictures.
@@ -96,10 +73,10 @@ def reference(
     kept: int = KEPT,
     describe: str = "real images",
 ) -> Features:
-    """`collect` of pictures that are asked for again and again, kept by the hash of their content.
+    """As `collect`, for pictures that are needed again: kept under the hash of their content.
 
     Args:
-        batches: gives the pictures, twice where they are new: to be hashed, and to be looked at.
+        batches: gives the pictures. It is called twice where they are new: their hash comes first.
         cache_dir: folder of the kept features; made if need be. A damaged file is made anew.
         count, extractor, kept, describe: as in `collect`.
     """
@@ -138,10 +115,8 @@ def _save(features: Features, path: Path, key: str):
         arrays["logits"] = features.logits
     texts = {"digest": np.array(features.digest), "key": np.array(key)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb") as file:
-        np.savez(file, **arrays, **texts)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays, **texts)
 
 
 def _load(path: Path, key: str) -> Features | None:

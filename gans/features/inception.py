@@ -20,16 +20,14 @@ Sources: TTUR:fid.py, torch-fidelity:torch_fidelity/feature_extractor_inceptionv
 pytorch-fid:src/pytorch_fid/inception.py, clean-fid:cleanfid/{resize,inception_torchscript}.py.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from gans.features.inception_network import CLASSES, FEATURES, SIZE, build, connect, fill, fold
-from gans.features.inception_weights import WeightsError, find, read_weights
-
-__all__ = ["BATCH", "Inception", "WeightsError", "build", "fill", "find", "load", "preprocess"]
+from gans.features.inception_network import CLASSES, FEATURES, SIZE, connect, fold
+from gans.features.inception_weights import find, read_weights
+from gans.features.torch_weights import sha256
 
 Resize = Literal["tf1", "pytorch", "clean"]
 BATCH = 32  # Images in one call.
@@ -163,9 +161,7 @@ def load(
     _check_resize(resize)
     path = find(path)
     weights, kind = read_weights(path)
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Inception(weights, digest, kind, resize, batch_size)
+    return Inception(weights, sha256(path), kind, resize, batch_size)
 
 
 def _check_resize(resize: str) -> Resize:

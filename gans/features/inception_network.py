@@ -1,4 +1,4 @@
-"""The Inception network of December 2015 in Keras, block by block.
+"""The Inception network of December 2015, block by block.
 
 Szegedy et al. 2016 (arXiv:1512.00567), figures 5 to 7, with what is the published graph's own:
 
@@ -27,8 +27,8 @@ NORMALIZATION = {
 }
 
 # A unit is a convolution, its normalisation and a ReLU. Connecting needs no more of it than
-# unit(inputs, name, filters, kernel (rows, columns), strides, padding), so that the same lines make
-# the Keras network and the graph that is run.
+# unit(inputs, name, filters, kernel (rows, columns), strides, padding), so that the same lines list
+# the kernels' shapes and make the graph that is run.
 Unit = Callable[..., Any]
 
 
@@ -130,34 +130,6 @@ def connect(x: Any, unit: Unit) -> Any:
     return ops.mean(x, axis=(1, 2))
 
 
-def build() -> Any:
-    """`keras.Model`: float32 (n, 299, 299, 3) in [-1, 1] to features (n, 2048), logits (n, 1008).
-
-    Layers are named as in the PyTorch file: `Mixed_7c.branch_pool.conv`, `Mixed_7c.branch_pool.bn`
-    and, at the end, `fc`. 23,884,384 parameters, 34,432 of them moving statistics. It is float32
-    whatever the policy of the run.
-    """
-    import keras
-    from keras import layers
-
-    def unit(x, name, filters, kernel, strides=1, padding="same"):
-        x = layers.Conv2D(
-            filters, kernel, strides, padding, use_bias=False, name=f"{name}.conv", dtype="float32"
-        )(x)
-        x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}.bn", dtype="float32")(x)
-        return layers.ReLU(name=name, dtype="float32")(x)
-
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        inputs = keras.Input((SIZE, SIZE, 3), dtype="float32")
-        features = connect(inputs, unit)
-        logits = layers.Dense(CLASSES, use_bias=False, name="fc")(features)
-        return keras.Model(inputs, [features, logits], name="inception")
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-
 def kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
     """Of each of the 94 units its kernel (rows, columns, inputs, outputs), in order."""
     import keras
@@ -172,16 +144,6 @@ def kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
 
     connect(keras.KerasTensor((None, SIZE, SIZE, 3)), unit)
     return shapes
-
-
-def fill(model: Any, weights: dict[str, np.ndarray]) -> None:
-    """Puts weights from `read_weights` into the network from `build`."""
-    for unit in kernel_shapes():
-        model.get_layer(f"{unit}.conv").set_weights([weights[f"{unit}.conv.weight"]])
-        model.get_layer(f"{unit}.bn").set_weights(
-            [weights[f"{unit}.bn.{name}"] for name in NORMALIZATION]
-        )
-    model.get_layer("fc").set_weights([weights["fc.weight"]])
 
 
 def fold(weights: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -1,23 +1,29 @@
 """The weights of the Inception network of 2015: finding, reading and checking them.
 
-Three files have been published, and each is told by its content: the checkpoint that pytorch-fid,
-clean-fid and torch-fidelity use, the frozen graph `classify_image_graph_def.pb` that it was made
-from, and the archive that Google published the graph in.
+Three files have been published, and each is recognised by its content: the checkpoint that
+pytorch-fid, clean-fid and torch-fidelity use, the frozen graph `classify_image_graph_def.pb` that
+it was made from, and the archive that Google published the graph in.
 
 Sources: torch-fidelity:utils/util_convert_inception_weights.py (the names in the graph).
 """
 
+import gzip
+import io
 import re
+import tarfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gans.features import frozen_graph, torch_weights
+from gans.features import torch_weights
 from gans.features.inception_network import CLASSES, EPSILON, FEATURES, NORMALIZATION, kernel_shapes
-from gans.features.torch_pickle import WeightsError, require, show
+from gans.features.torch_weights import WeightsError, require, show
 
 WEIGHTS, GRAPH = "pt_inception-2015-12-05-6726825d.pth", "inception-2015-12-05.tgz"
 FOLDER = "data"  # Where the command puts them.
+MOST_GRAPH_BYTES = 256 << 20  # The published graph has 95,673,916.
 COMMAND = f"python data_prep/download.py inception --out {FOLDER}"
 
 
@@ -38,7 +44,7 @@ def find(path: str | Path | None = None) -> Path:
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
-    """All weights of the network, out of any of the published files, told by their content.
+    """All weights of the network, from any of the published files, recognised by its content.
 
     Args:
         path: of a checkpoint of PyTorch, a frozen graph, or a .tgz of one.
@@ -56,21 +62,19 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
     path = find(path)
     try:
         with open(path, "rb") as file:
-            start = file.read(16)
+            is_torch = torch_weights.is_torch(file.read(16))
     except OSError as error:
         raise WeightsError(f"expected {path}. Received: {error.strerror}") from None
-    if torch_weights.is_torch(start):
-        kind, read, convert = "PyTorch checkpoint", torch_weights.read, _of_torch
-    else:
-        kind, read, convert = "frozen graph", frozen_graph.read_graph, _of_graph
-    contents = read(path)
+    kind = "PyTorch checkpoint" if is_torch else "frozen graph"
+    read, convert = (torch_weights.read, _of_torch) if is_torch else (_read_graph, _of_graph)
+    contents, expected = read(path), _expected_shapes()
     try:
-        return _checked(convert(contents)), kind
+        return _checked(convert(contents, expected), expected), kind
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
 
 
-def _of_torch(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _of_torch(tensors: dict[str, np.ndarray], _: Any) -> dict[str, np.ndarray]:
     """Without what no feature depends on: counters, the bias of the classes, a second head."""
     unused = re.compile(r"fc\.bias|.*\.num_batches_tracked|AuxLogits\..*")
     # (outputs, inputs, rows, columns) and (outputs, inputs).
@@ -82,8 +86,34 @@ def _of_torch(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def _of_graph(graph: frozen_graph.Graph) -> dict[str, np.ndarray]:
-    """By the names of the PyTorch file. What is not one keeps its name, and is found out."""
+def _read_graph(path: Path) -> Any:
+    """The `GraphDef` of a file `.pb`, or of a gzipped tar archive that holds one such file."""
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    try:
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            # One more byte than is allowed, so that no archive is a bomb.
+            data = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST_GRAPH_BYTES + 1)
+        require(
+            len(data) <= MOST_GRAPH_BYTES, f"at most {MOST_GRAPH_BYTES:,} bytes in {path}", "more"
+        )
+        if packed:
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                files = [file for file in archive if file.isfile() and file.name.endswith(".pb")]
+                require(len(files) == 1, f"one .pb in {path}", len(files))
+                data = archive.extractfile(files[0]).read(MOST_GRAPH_BYTES)
+        return tf.compat.v1.GraphDef.FromString(data)
+    except (DecodeError, EOFError, zlib.error, OSError, tarfile.TarError, ValueError):
+        raise WeightsError(f"expected a frozen graph in {path}. Received: a damaged file") from None
+
+
+def _of_graph(graph: Any, expected: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """By the names of the PyTorch file."""
+    import tensorflow as tf
+
     names = {"softmax/weights": "fc.weight"}
     for unit in kernel_shapes():
         names[f"{graph_name(unit)}/conv2d_params"] = f"{unit}.conv.weight"
@@ -92,20 +122,25 @@ def _of_graph(graph: frozen_graph.Graph) -> dict[str, np.ndarray]:
     weight = re.compile(
         r"softmax/weights|.*/(conv2d_params|gamma|beta|moving_mean|moving_variance)"
     )
-    found = {
-        names.get(name, name): constant
-        for name, constant in graph.constants.items()
-        if weight.fullmatch(name)
-    }
-    for name, normalization in graph.normalizations.items():
-        require(
-            np.float32(normalization.epsilon) == np.float32(EPSILON),
-            f"an epsilon of {EPSILON} at {show(name)}",
-            f"{normalization.epsilon:g}",
-        )
-        if not normalization.scales and names.get(name) in found:
-            found[names[name]] = np.ones_like(found[names[name]])
-    return found
+    found, unscaled = {}, []
+    for node in graph.node:
+        if node.op == "Const" and weight.fullmatch(node.name):
+            require(node.name in names, "the weights of Inception", f"an unknown {show(node.name)}")
+            name, tensor = names[node.name], node.attr["value"].tensor
+            # Compared before the array is made: one number may stand for an array of any size.
+            shape = tuple(dimension.size for dimension in tensor.tensor_shape.dim)
+            require(shape == expected[name], f"{node.name} {expected[name]}", show(shape))
+            try:
+                found[name] = tf.make_ndarray(tensor)
+            except (TypeError, ValueError):
+                raise WeightsError(f"expected {node.name}. Received: a damaged one") from None
+        elif node.op == "BatchNormWithGlobalNormalization" and len(node.input) == 5:
+            epsilon = node.attr["variance_epsilon"].f
+            near = np.float32(epsilon) == np.float32(EPSILON)
+            require(near, f"an epsilon of {EPSILON} at {show(node.name)}", f"{epsilon:g}")
+            if not node.attr["scale_after_normalization"].b:
+                unscaled.append(names.get(node.input[4]))
+    return found | {name: np.ones_like(found[name]) for name in unscaled if name in found}
 
 
 def graph_name(unit: str) -> str:
@@ -131,13 +166,18 @@ def graph_name(unit: str) -> str:
     return f"{tower}/{numbered('conv', int(place) - 1)}"
 
 
-def _checked(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights as float32, all of them there, of the right shapes, finite."""
+def _expected_shapes() -> dict[str, tuple[int, ...]]:
     expected: dict[str, tuple[int, ...]] = {}
     for unit, shape in kernel_shapes().items():
         expected[f"{unit}.conv.weight"] = shape
         expected |= {f"{unit}.bn.{name}": shape[3:] for name in NORMALIZATION}
-    expected["fc.weight"] = (FEATURES, CLASSES)
+    return expected | {"fc.weight": (FEATURES, CLASSES)}
+
+
+def _checked(
+    found: dict[str, np.ndarray], expected: dict[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The weights as float32, all of them there, of the right shapes, finite."""
     for kind, names in (("no", expected.keys() - found), ("an unknown", found.keys() - expected)):
         if names:
             others = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -145,14 +185,12 @@ def _checked(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 f"expected the {len(expected)} tensors of Inception. Received: {kind} "
                 f"{show(min(names))}{others}"
             )
+    weights = {}
     for name, shape in expected.items():
-        require(
-            found[name].shape == shape and found[name].dtype.kind == "f",
-            f"{name} of floats {shape}, kernels as rows, columns, inputs, outputs",
-            f"{found[name].dtype} {found[name].shape}",
-        )
-    weights = {name: np.ascontiguousarray(found[name], np.float32) for name in expected}
-    for name, values in weights.items():
+        values = found[name]
+        good = values.shape == shape and values.dtype.kind == "f"
+        require(good, f"{name} of floats {shape}", f"{values.dtype} {values.shape}")
+        weights[name] = values = np.ascontiguousarray(values, np.float32)
         require(bool(np.isfinite(values).all()), f"finite {name}", "others too")
         variance = name.endswith("running_var")
         require(not variance or values.min() >= 0, f"{name} of at least 0", "negative ones")

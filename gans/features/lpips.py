@@ -13,8 +13,8 @@ layers.
 
 Version 0.1, in which images are scaled as the networks were trained on them. Version 0.0, by which
 BicycleGAN's paper measured diversity, left that out and had other heads: its .262 of random real
-photos is .609 here, and no number of the one can be put beside one of the other. The ratio of two
-numbers of one version is what compares: see `gans.metrics.diversity`.
+photos is .609 here, and a number of one version cannot be compared with one of the other. The ratio
+of two numbers of one version is what compares: see `gans.metrics.diversity`.
 
 A score is called `lpips_alex`, `lpips_vgg` or `lpips_squeeze` only where both files are those that
 were published; by any other weights the name ends in eight digits of the backbone's sha256.
@@ -28,20 +28,20 @@ TensorFlow is imported by what computes, not by this module.
 import hashlib
 import zipfile
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from gans.data.images import to_float, to_uint8
 from gans.features import lpips_networks as networks
-from gans.features.classifier import as_float, sha256
-from gans.features.torch_weights import WeightsError, read
+from gans.features.torch_weights import WeightsError, read, sha256
 
 Net = Literal["alex", "vgg", "squeeze"]
 NETS: tuple[str, ...] = get_args(Net)
 VERSION = "0.1"
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # `ScalingLayer`.
 EPSILON = 1e-10  # `normalize_tensor`: added to the length, which of no feature is 0.
-PIXELS = 2**19  # That are looked at in one call, of each side.
+PIXELS = 2**19  # In one call of the network.
 # How the published files begin. Of the backbones it is part of torchvision's file names; of the
 # heads it is the sha256 of their numbers, since they also travel in other files than .pth.
 BACKBONES = {
@@ -56,8 +56,48 @@ HEADS = {
 }
 
 
-class LPIPS:
+class PairDistance:
+    """A distance between two images, by what a network sees in each.
+
+    Attributes:
+        channels: how many an image may have; empty where any number will do.
+    """
+
+    channels: tuple[int, ...] = ()
+
+    def consecutive(self, images: np.ndarray) -> np.ndarray:
+        """Of each image and the next, float32 `(n - 1,)`; the network sees each image once.
+
+        Args:
+            images: as in `distance`.
+        """
+        raise NotImplementedError
+
+    def distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of each pair, float32 `(n,)`; 0 for equal images, and the same either way.
+
+        Args:
+            a, b: `(n, height, width, channels)`, of one shape, uint8, or float in [-1, 1].
+
+        Raises `ValueError` for images that are not of these.
+        """
+        _check(a, self.channels)
+        _check(b, self.channels)
+        if np.shape(a) != np.shape(b):
+            raise ValueError(
+                f"expected images of one shape. Received: {np.shape(a)} and {np.shape(b)}"
+            )
+        pairs = np.stack([to_float(a), to_float(b)], axis=1)
+        return self.consecutive(pairs.reshape(-1, *np.shape(a)[1:]))[::2]
+
+    __call__ = distance
+
+
+class LPIPS(PairDistance):
     """A network with its heads; see the module. Made by `load`.
+
+    Images have 1 or 3 channels; height and width are at least 31 for "alex", 16 for "vgg", 17 for
+    "squeeze".
 
     Attributes:
         name: "lpips_alex", and so on.
@@ -65,10 +105,12 @@ class LPIPS:
 
     Args:
         model: of `lpips_networks.build`, filled.
-        heads: weights of the channels at each layer looked at, float32 `(channels,)`.
+        heads: weights of the channels at each layer that is compared, float32 `(channels,)`.
         sources: facts of the files that both come from.
         published: whether these are the published ones.
     """
+
+    channels = (1, 3)
 
     def __init__(
         self, model: Any, heads: list[np.ndarray], sources: dict[str, Any], published: bool
@@ -81,67 +123,33 @@ class LPIPS:
             self.name += f"_{sources['backbone_sha256'][:8]}"
         self._sources = sources
 
-        # The heads are constants of the graph.
-        constants = [tf.constant(head, tf.float32) for head in heads]
+        @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
+        def compare(images):
+            distances, taps = 0.0, model((images - SHIFT) / SCALE, training=False)
+            for tap, head in zip(taps, heads, strict=True):
+                tap /= tf.norm(tap, axis=-1, keepdims=True) + EPSILON
+                squares = tf.math.squared_difference(tap[:-1], tap[1:])
+                distances += tf.reduce_mean(tf.linalg.matvec(squares, tf.constant(head)), (1, 2))
+            return distances
 
-        def see(images):
-            taps = model((images - SHIFT) / SCALE, training=False)
-            return [tap / (tf.norm(tap, axis=-1, keepdims=True) + EPSILON) for tap in taps]
-
-        def compare(seen_a, seen_b):
-            parts = [
-                tf.reduce_mean(tf.linalg.matvec(tf.math.squared_difference(x, y), head), (1, 2))
-                for x, y, head in zip(seen_a, seen_b, constants, strict=True)
-            ]
-            return tf.add_n(parts)
-
-        images = tf.TensorSpec((None, None, None, 3), tf.float32)
-
-        @tf.function(input_signature=[images, images])
-        def compare_pairs(a, b):
-            return compare(see(a), see(b))
-
-        @tf.function(input_signature=[images])
-        def compare_neighbours(images):
-            seen = see(images)
-            return compare([tap[:-1] for tap in seen], [tap[1:] for tap in seen])
-
-        self._compare_pairs, self._compare_neighbours = compare_pairs, compare_neighbours
-
-    def distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Of each pair, float32 `(n,)`; 0 for equal images, and the same either way.
-
-        Args:
-            a, b: `(n, height, width, 3)` or `(n, height, width, 1)`, of one shape, uint8, or float
-                in [-1, 1]; height and width at least 31 for "alex", 16 for "vgg", 17 for "squeeze".
-
-        Raises `ValueError` for images that are not of these.
-        """
-        _check_pair(a, b, networks.SMALLEST[self.net], self.net)
-        count = self._chunk(a)
-        parts = [
-            self._compare_pairs(_rgb(a[start : start + count]), _rgb(b[start : start + count]))
-            for start in range(0, len(a), count)
-        ]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-    __call__ = distance
+        self._compare = compare
 
     def consecutive(self, images: np.ndarray) -> np.ndarray:
-        """Of each image and the next, float32 `(n - 1,)`: as `distance(images[:-1], images[1:])`,
-        but each is looked at once, which takes half the time. Images as there.
-        """
-        _check_pair(images, images, networks.SMALLEST[self.net], self.net)
-        count = max(2, self._chunk(images))
+        """See `PairDistance`."""
+        smallest = networks.SMALLEST[self.net]
+        _check(images, self.channels)
+        if min(images.shape[1:3]) < smallest:
+            raise ValueError(
+                f"expected images of {smallest}x{smallest} or more for LPIPS of {self.net}. "
+                f"Received: {images.shape[1]}x{images.shape[2]}"
+            )
+        count = max(2, PIXELS // (images.shape[1] * images.shape[2]))
         # The last image of a part is the first of the next.
         parts = [
-            self._compare_neighbours(_rgb(images[start : start + count]))
+            self._compare(_rgb(images[start : start + count]))
             for start in range(0, len(images) - 1, count - 1)
         ]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-    def _chunk(self, images: np.ndarray) -> int:
-        return max(1, PIXELS // (images.shape[1] * images.shape[2]))
 
     def facts(self) -> dict[str, Any]:
         """All that decides a number: name, net, version, files with their sha256, whether these
@@ -200,7 +208,7 @@ def load(backbone: str | Path, net: Net = "alex", heads: str | Path | None = Non
 
 
 def read_heads(path: str | Path, net: Net) -> list[np.ndarray]:
-    """Weights of the channels at each layer looked at, float32 `(channels,)`, not negative.
+    """Weights of the channels at each layer that is compared, float32 `(channels,)`, not negative.
 
     Args:
         path: `.pth` of the repository, or an `.npz`, with arrays "lin0.model.1.weight", ... of
@@ -228,17 +236,7 @@ def digest(heads: list[np.ndarray]) -> str:
     return hashlib.sha256(b"".join(head.astype("<f4").tobytes() for head in heads)).hexdigest()
 
 
-class _Extractor(Protocol):
-    """See `gans.features.extractors`."""
-
-    name: str
-
-    def extract(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]: ...
-
-    def facts(self) -> dict[str, Any]: ...
-
-
-class FeatureDistance:
+class FeatureDistance(PairDistance):
     """Squared distance of the features of two pictures, each scaled to length 1: twice one minus
     the cosine between them, from 0 to 2 of features that are not negative, as our classifiers' are,
     and to 4 of others. It is LPIPS' equation 1 for one layer of one place and heads of 1.
@@ -250,81 +248,44 @@ class FeatureDistance:
         name: "pd_" and the extractor's name.
 
     Args:
-        extractor: with `name`, `extract(images uint8) -> (features (n, d), ...)` and `facts()`.
+        extractor: see `gans.features.extractors.Extractor`. It is given the 8 bits of a file.
     """
 
-    def __init__(self, extractor: _Extractor):
+    def __init__(self, extractor: Any):
         self.extractor, self.name = extractor, f"pd_{extractor.name}"
 
-    def distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Of each pair, float32 `(n,)`.
-
-        Args:
-            a, b: `(n, height, width, channels)`, of one shape, uint8, or float in [-1, 1], which is
-                quantised to the 8 bits of a file.
-
-        Raises `ValueError` for images that are not of these.
-        """
-        _check_pair(a, b)
-        return _squared(self._see(a), self._see(b))
-
-    __call__ = distance
-
     def consecutive(self, images: np.ndarray) -> np.ndarray:
-        """Of each image and the next, float32 `(n - 1,)`: as `distance(images[:-1], images[1:])`,
-        but each is looked at once.
-        """
-        _check_pair(images, images)
-        seen = self._see(images)
-        return _squared(seen[:-1], seen[1:])
-
-    def _see(self, images: np.ndarray) -> np.ndarray:
-        features = np.asarray(self.extractor.extract(as_bytes(images))[0], np.float64)
-        return features / (np.linalg.norm(features, axis=1, keepdims=True) + EPSILON)
+        """See `PairDistance`."""
+        _check(images, self.channels)
+        pixels = images if images.dtype == np.uint8 else to_uint8(images)
+        seen = np.asarray(self.extractor.extract(pixels)[0], np.float64)
+        seen /= np.linalg.norm(seen, axis=1, keepdims=True) + EPSILON
+        return np.square(seen[:-1] - seen[1:]).sum(axis=1).astype(np.float32)
 
     def facts(self) -> dict[str, Any]:
         """All that decides a number: name, and the extractor's facts."""
         return {"distance": self.name, **self.extractor.facts()}
 
 
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.square(a - b).sum(axis=1).astype(np.float32)
-
-
-def as_bytes(images: np.ndarray) -> np.ndarray:
-    """uint8, from such or from float in [-1, 1], rounded to the nearest."""
-    if images.dtype == np.uint8:
-        return images
-    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
-
-
-def _check_pair(a: np.ndarray, b: np.ndarray, smallest: int = 1, net: str = "") -> None:
-    for images in (a, b):
-        if np.ndim(images) != 4 or (net and images.shape[-1] not in (1, 3)):
-            raise ValueError(
-                f"expected images (n, height, width, {'1 or 3' if net else 'channels'}). "
-                f"Received: {np.shape(images)}"
-            )
-        if images.dtype != np.uint8 and images.dtype.kind != "f":
-            raise ValueError(f"expected uint8, or float in [-1, 1]. Received: {images.dtype}")
-        # Written so that NaN is refused too.
-        if images.dtype.kind == "f" and images.size and not np.abs(images).max() <= 1.001:
-            raise ValueError(
-                "expected float images in [-1, 1]. "
-                f"Received: from {images.min():.4g} to {images.max():.4g}"
-            )
-    if a.shape != b.shape:
-        raise ValueError(f"expected images of one shape. Received: {a.shape} and {b.shape}")
-    if min(a.shape[1:3]) < smallest:
+def _check(images: np.ndarray, channels: tuple[int, ...]):
+    if np.ndim(images) != 4 or (channels and images.shape[-1] not in channels):
         raise ValueError(
-            f"expected images of {smallest}x{smallest} or more for LPIPS of {net}. "
-            f"Received: {a.shape[1]}x{a.shape[2]}"
+            f"expected images (n, height, width, {' or '.join(map(str, channels)) or 'channels'}). "
+            f"Received: {np.shape(images)}"
+        )
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise ValueError(f"expected uint8, or float in [-1, 1]. Received: {images.dtype}")
+    # Written so that NaN is refused too.
+    if images.dtype.kind == "f" and images.size and not np.abs(images).max() <= 1.001:
+        raise ValueError(
+            "expected float images in [-1, 1]. "
+            f"Received: from {images.min():.4g} to {images.max():.4g}"
         )
 
 
 def _rgb(images: np.ndarray) -> np.ndarray:
     """float32 in [-1, 1] of three channels; a grey one is three alike."""
-    floats = as_float(images)
+    floats = to_float(images)
     return np.repeat(floats, 3, axis=-1) if floats.shape[-1] == 1 else floats
 
 

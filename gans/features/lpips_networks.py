@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gans.features.torch_weights import WeightsError
+from gans.features.trained import float32_layers
 
 # The narrowest image of which a pixel is left after the last pooling.
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
@@ -65,7 +66,7 @@ class Pool(NamedTuple):
     ceil: bool = False
 
 
-TAP = "tap"  # What lies before it is looked at.
+TAP = "tap"  # The output of the layer before it is compared.
 
 
 def _vgg_stage(index: int, filters: int, count: int) -> list:
@@ -99,7 +100,7 @@ LAYERS = {
 
 def build(net: str):
     """`keras.Model`: images `(n, height, width, 3)`, scaled as ImageNet's for torchvision, to the
-    list of what is looked at, each `(n, h, w, channels)`, not negative; float32 throughout.
+    list of outputs that are compared, each `(n, h, w, channels)`, not negative; float32 throughout.
 
     Args:
         net: "alex", "vgg" or "squeeze".
@@ -111,61 +112,40 @@ def build(net: str):
         # An odd kernel at stride 1 has as much on each side by "same", and faster.
         same = padding and stride == 1
         if padding and not same:
-            x = layers.ZeroPadding2D(padding, dtype="float32")(x)
-        return layers.Conv2D(
-            filters,
-            kernel,
-            stride,
-            padding="same" if same else "valid",
-            activation="relu",
-            name=name,
-            dtype="float32",
-        )(x)
+            x = layers.ZeroPadding2D(padding)(x)
+        mode = "same" if same else "valid"
+        return layers.Conv2D(filters, kernel, stride, mode, activation="relu", name=name)(x)
 
-    def fire(x, name, squeeze, expand):
-        x = convolve(x, f"{name}.squeeze", squeeze, 1)
-        sides = [
-            convolve(x, f"{name}.expand1x1", expand, 1),
-            convolve(x, f"{name}.expand3x3", expand, 3, padding=1),
-        ]
-        return layers.Concatenate(dtype="float32")(sides)
-
-    x = inputs = keras.Input((None, None, 3), dtype="float32")
-    taps = []
-    for layer in LAYERS[net]:
-        if layer is TAP:
-            taps.append(x)
-        elif isinstance(layer, Pool):
-            if layer.ceil:
-                # One more row and column: a window begins there only where the last one would
-                # reach over the border. A zero is no maximum of what a rectifier left.
-                x = layers.ZeroPadding2D(((0, 1), (0, 1)), dtype="float32")(x)
-            x = layers.MaxPooling2D(layer.window, 2, dtype="float32")(x)
-        elif isinstance(layer, Fire):
-            x = fire(x, f"features.{layer.index}", layer.squeeze, layer.expand)
-        else:
-            x = convolve(x, f"features.{layer.index}", *layer[1:])
-    return keras.Model(inputs, taps, name=net)
+    with float32_layers():
+        x = inputs = keras.Input((None, None, 3))
+        taps = []
+        for layer in LAYERS[net]:
+            if layer is TAP:
+                taps.append(x)
+            elif isinstance(layer, Pool):
+                if layer.ceil:
+                    # One more row and column: a window begins there only where the last one would
+                    # reach over the border. A zero is no maximum of what a rectifier left.
+                    x = layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
+                x = layers.MaxPooling2D(layer.window, 2)(x)
+            elif isinstance(layer, Fire):
+                name, expand = f"features.{layer.index}", layer.expand
+                x = convolve(x, f"{name}.squeeze", layer.squeeze, 1)
+                ones = convolve(x, f"{name}.expand1x1", expand, 1)
+                x = layers.Concatenate()([ones, convolve(x, f"{name}.expand3x3", expand, 3, 1, 1)])
+            else:
+                x = convolve(x, f"features.{layer.index}", *layer[1:])
+        return keras.Model(inputs, taps, name=net)
 
 
-def shapes(net: str) -> dict[str, tuple[int, ...]]:
+def shapes(model) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the arrays in torchvision's state dict that `fill` takes."""
-    found, channels = {}, 3
-
-    def add(name, filters, kernel, incoming):
-        found[f"{name}.weight"] = (filters, incoming, kernel, kernel)
-        found[f"{name}.bias"] = (filters,)
-
-    for layer in LAYERS[net]:
-        if isinstance(layer, Conv):
-            add(f"features.{layer.index}", layer.filters, layer.kernel, channels)
-            channels = layer.filters
-        elif isinstance(layer, Fire):
-            name = f"features.{layer.index}"
-            add(f"{name}.squeeze", layer.squeeze, 1, channels)
-            add(f"{name}.expand1x1", layer.expand, 1, layer.squeeze)
-            add(f"{name}.expand3x3", layer.expand, 3, layer.squeeze)
-            channels = 2 * layer.expand
+    found = {}
+    for layer in model.layers:
+        if layer.weights:
+            rows, columns, inputs, outputs = layer.kernel.shape
+            found[f"{layer.name}.weight"] = (outputs, inputs, rows, columns)
+            found[f"{layer.name}.bias"] = (outputs,)
     return found
 
 
@@ -180,13 +160,11 @@ def fill(model, arrays: dict[str, np.ndarray], source: str | Path) -> None:
 
     Raises `WeightsError` where one is missing, of another shape, or not finite.
     """
-    wanted = checked(arrays, shapes(model.name), source)
-    for name, array in wanted.items():
-        layer, _, kind = name.rpartition(".")
-        if kind == "weight":
-            model.get_layer(layer).set_weights(
-                [array.transpose(2, 3, 1, 0), wanted[f"{layer}.bias"]]
-            )
+    wanted = checked(arrays, shapes(model), source)
+    for layer in model.layers:
+        if layer.weights:
+            kernel, bias = (wanted[f"{layer.name}.{kind}"] for kind in ("weight", "bias"))
+            layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
 
 
 def checked(
@@ -224,40 +202,24 @@ def read_keras_squeezenet(path: str | Path) -> dict[str, np.ndarray]:
     """
     import h5py
 
+    wanted = shapes(build("squeeze"))
+    parts = ("squeeze1x1", "expand1x1", "expand3x3")
+    names = ["conv1", *(f"fire{number}/{part}" for number in range(2, 10) for part in parts)]
+    found = {}
     try:
         with h5py.File(path, "r") as file:
-            found = {}
-            for place, name in _keras_names().items():
-                group = file[name]
-                kernel, bias = (
-                    np.asarray(group[weight], np.float32) for weight in group.attrs["weight_names"]
-                )
-                # To (out, in, rows, columns).
-                found[f"{place}.weight"] = np.transpose(kernel, (3, 2, 0, 1))
-                found[f"{place}.bias"] = bias
+            for place, name in zip(list(wanted)[::2], names, strict=True):
+                kernel, bias = (file[name][key][()] for key in file[name].attrs["weight_names"])
+                found[place] = kernel.transpose(3, 2, 0, 1)
+                found[place.replace("weight", "bias")] = bias
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"expected SqueezeNet of keras-squeezenet, without top, in {path}. Received: {reason}"
         ) from None
-    first = checked(found, shapes("squeeze"), path)["features.0.weight"].astype(np.float64)
-    first = first[:, ::-1]
-    shift = 255 * MEAN - CAFFE_MEAN[::-1]
-    bias = found["features.0.bias"] + np.einsum("oirc,i->o", first, shift)
-    found["features.0.weight"] = (first * (255 * DEVIATION)[:, None, None]).astype(np.float32)
-    found["features.0.bias"] = bias.astype(np.float32)
+    found = checked(found, wanted, path)
+    first = found["features.0.weight"][:, ::-1].astype(np.float64)
+    shift = np.einsum("oirc,i->o", first, 255 * MEAN - CAFFE_MEAN[::-1])
+    found["features.0.weight"] = np.float32(first * (255 * DEVIATION)[:, None, None])
+    found["features.0.bias"] = np.float32(found["features.0.bias"] + shift)
     return found
-
-
-def _keras_names() -> dict[str, str]:
-    """Name in torchvision to that in keras-squeezenet, for each convolution."""
-    names = {"features.0": "conv1"}
-    fires = [layer for layer in LAYERS["squeeze"] if isinstance(layer, Fire)]
-    for number, layer in enumerate(fires, 2):
-        for torch, keras in (
-            ("squeeze", "squeeze1x1"),
-            ("expand1x1", "expand1x1"),
-            ("expand3x3", "expand3x3"),
-        ):
-            names[f"features.{layer.index}.{torch}"] = f"fire{number}/{keras}"
-    return names

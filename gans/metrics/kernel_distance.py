@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gans.metrics.rows import check_pair
+from gans.metrics.feature_sets import check_pair
 
 SUBSETS, SUBSET_SIZE = 100, 1000
 SEED = 2020  # torch-fidelity's.
@@ -33,14 +33,12 @@ class KernelDistance:
             a subset tells, and is not the error of the mean.
         subsets: how many there were.
         subset_size: pictures of each set in one.
-        seed: of the draws.
     """
 
     mean: float
     deviation: float
     subsets: int
     subset_size: int
-    seed: int
 
 
 def kernel_distance(
@@ -76,7 +74,7 @@ def kernel_distance(
     for _ in range(subsets):
         chosen = [rows[random.choice(len(rows), size, replace=False)] for rows in (real, fake)]
         found.append(squared_mmd(*chosen))
-    return KernelDistance(float(np.mean(found)), float(np.std(found)), subsets, size, seed)
+    return KernelDistance(float(np.mean(found)), float(np.std(found)), subsets, size)
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:

@@ -8,47 +8,6 @@ the photos.
 import numpy as np
 
 
-def confusion(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """How many pixels of each class of the truth (rows) were taken for each class (columns), int64
-    `(classes, classes)`. Pixels whose truth is no class, such as 255, are left out.
-
-    Args:
-        predicted, truth: integers of one shape, the predicted ones in [0, classes).
-        classes: their number.
-
-    Raises `ValueError` for arrays that are not of these.
-    """
-    predicted, truth = np.asarray(predicted), np.asarray(truth)
-    if predicted.shape != truth.shape or not {predicted.dtype.kind, truth.dtype.kind} <= set("iu"):
-        raise ValueError(
-            "expected integers of one shape. Received: "
-            f"{predicted.dtype} {predicted.shape} and {truth.dtype} {truth.shape}"
-        )
-    if predicted.size and not 0 <= predicted.min() <= predicted.max() < classes:
-        raise ValueError(
-            f"expected predicted classes from 0 to {classes - 1}. "
-            f"Received: from {predicted.min()} to {predicted.max()}"
-        )
-    known = (truth >= 0) & (truth < classes)
-    pairs = classes * truth[known].astype(np.int64) + predicted[known]
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def scores_of(counts: np.ndarray) -> dict[str, float]:
-    """The three scores of a matrix of `confusion`, over all photos at once; see `label_scores`."""
-    right, of_class, taken = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    if not counts.sum():
-        raise ValueError("expected pixels of a known class. Received: none")
-    present = of_class > 0
-    union = of_class + taken - right
-    either = union > 0
-    return {
-        "pixel_accuracy": float(right.sum() / counts.sum()),
-        "class_accuracy": float(np.mean(right[present] / of_class[present])),
-        "class_iou": float(np.mean(right[either] / union[either])),
-    }
-
-
 def label_scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, float]:
     """pix2pix's three scores, each in [0, 1], over the pixels of all photos at once.
 
@@ -68,4 +27,28 @@ def label_scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict
 
     Raises `ValueError` for arrays that are not of these.
     """
-    return scores_of(confusion(predicted, truth, classes))
+    predicted, truth = np.asarray(predicted), np.asarray(truth)
+    if predicted.shape != truth.shape or not {predicted.dtype.kind, truth.dtype.kind} <= set("iu"):
+        raise ValueError(
+            "expected integers of one shape. Received: "
+            f"{predicted.dtype} {predicted.shape} and {truth.dtype} {truth.shape}"
+        )
+    if predicted.size and not 0 <= predicted.min() <= predicted.max() < classes:
+        raise ValueError(
+            f"expected predicted classes from 0 to {classes - 1}. "
+            f"Received: from {predicted.min()} to {predicted.max()}"
+        )
+    known = (truth >= 0) & (truth < classes)
+    if not known.any():
+        raise ValueError("expected pixels of a known class. Received: none")
+    # Of each class of the truth (rows) how many pixels were taken for each class (columns).
+    pairs = classes * truth[known].astype(np.int64) + predicted[known]
+    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    right, of_class, taken = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    present, union = of_class > 0, of_class + taken - right
+    either = union > 0
+    return {
+        "pixel_accuracy": float(right.sum() / counts.sum()),
+        "class_accuracy": float(np.mean(right[present] / of_class[present])),
+        "class_iou": float(np.mean(right[either] / union[either])),
+    }

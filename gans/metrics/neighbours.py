@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gans.metrics.rows import check_pair
+from gans.metrics.feature_sets import check_pair
 
 PRECISION_K, DENSITY_K = 3, 5
 BLOCK = 2**24  # Distances in one block: 128 MiB.
@@ -82,16 +82,6 @@ def prdc(
     }
 
 
-def expected_coverage(real: int, fake: int, k: int = DENSITY_K) -> float:
-    """Coverage on average where both sets are of one continuous distribution, whichever that is.
-
-    A ball is empty where the k pictures nearest to its centre, of n - 1 real ones and m fakes, are
-    all real (Naeem et al., section 3.3). Of many of each it is 1 - 1 / 2^k. The density is then 1.
-    """
-    places = np.arange(k)
-    return float(1 - np.prod((real - 1 - places) / (real + fake - 1 - places)))
-
-
 def nearest(
     queries: np.ndarray, references: np.ndarray, count: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -111,12 +101,12 @@ def nearest(
         raise ValueError(f"expected 1 to {len(references)} neighbours. Received: {count}")
     slack = _slack(references.shape[1])
     centre = references.mean(axis=0, dtype=np.float64)
-    asked, known = _Points(queries, centre), _Points(references, centre)
+    points, others = _Points(queries, centre), _Points(references, centre)
     originals = _originals(references)
     indices = np.zeros((len(queries), count), int)
     distances = np.zeros((len(queries), count))
-    for rows, squared in _blocks(asked, known):
-        off = np.add.outer(slack * asked.norms[rows], slack * known.norms)
+    for rows, squared in _blocks(points, others):
+        off = np.add.outer(slack * points.norms[rows], slack * others.norms)
         furthest = np.partition(squared + off, count - 1, axis=1)[:, count - 1 : count]
         candidates = squared - off <= furthest
         for row, near in zip(range(rows.start, rows.stop), candidates, strict=True):
@@ -132,7 +122,7 @@ def nearest(
 
 @dataclass
 class _Points:
-    """Rows that are centred when they are asked for, in float64, so that no copy is held."""
+    """Rows that are centred part by part, in float64, so that no copy of all is held."""
 
     features: np.ndarray
     centre: np.ndarray
@@ -170,7 +160,7 @@ def _radii(
     points = _Points(features, features.mean(axis=0, dtype=np.float64))
     squared_radii = np.empty((len(ks), len(features)))
     for rows, squared in _blocks(points, points):
-        np.fill_diagonal(squared[:, rows], np.inf)  # Nobody is his own neighbour.
+        np.fill_diagonal(squared[:, rows], np.inf)  # A row is no neighbour of itself.
         squared.partition([k - 1 for k in ks], axis=1)
         squared_radii[:, rows] = squared[:, [k - 1 for k in ks]].T
     # The neighbour's norm is not known, but |y|^2 <= 2 |x|^2 + 2 |x - y|^2.

@@ -62,7 +62,7 @@ def fit(
     """A linear classifier on the features of images.
 
     Args:
-        features: of images `(m, ...)` gives `(m, d)`; is asked once for each, a thousand at a time.
+        features: of images `(m, ...)` gives `(m, d)`; is called once for each thousand.
         images: `(n, ...)`.
         labels: int `(n,)`, from 0 to `classes` - 1.
         classes: how many there are.

@@ -2,10 +2,10 @@
 
 Karras et al. 2018, "Progressive Growing of GANs", arXiv:1710.10196, section 5 and appendix; code
 sliced_wasserstein.py of tkarras/progressive_growing_of_gans. Small patches of both sets, at each
-level of a Laplacian pyramid, are compared as distributions. No learned network, no download: it is
-to be had everywhere. It compares statistics of texture, edges and colour, not meaning: that a bag
-has two handles on one side is beyond it. Of few images it is high by chance: compare only values of
-the same count, and with that of real against real.
+level of a Laplacian pyramid, are compared as distributions. It needs no learned network and no
+download. It compares statistics of texture, edges and colour, not meaning: that a bag has two
+handles on one side is beyond it. Of few images it is high by chance: compare only values of the
+same count, and with that of real against real.
 
 Difference from the code: it gives each set, channel by channel, mean 0 and deviation 1, so that
 pictures of half the contrast, or all tinted, are at no distance. Here both sets are scaled as the

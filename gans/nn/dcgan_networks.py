@@ -14,16 +14,14 @@ from keras import layers
 from gans.nn import initializers
 from gans.nn.layers import Conv2D, Dropout, TileLatent, normalization
 from gans.nn.networks import double
-from gans.nn.settings import DCGANSettings, doublings
+from gans.nn.settings import ConvolutionalSettings, DCGANSettings, NoiseSettings, doublings
 
 Norm = Literal["batch", "layer", "none"]
 
 
-def activate(x, activation: Literal["relu", "leaky_relu"], slope: float = 0.2):
-    """ReLU, or leaky ReLU of a slope."""
-    if activation == "relu":
-        return layers.ReLU()(x)
-    return layers.LeakyReLU(negative_slope=slope)(x)
+def activate(x, activation: Literal["relu", "leaky_relu"]):
+    """ReLU, or leaky ReLU with slope 0.2."""
+    return layers.ReLU()(x) if activation == "relu" else layers.LeakyReLU(negative_slope=0.2)(x)
 
 
 def build_generator(s: DCGANSettings) -> keras.Model:
@@ -32,16 +30,8 @@ def build_generator(s: DCGANSettings) -> keras.Model:
     `(batch, latent_dim)` to `(batch, image_size, image_size, image_channels)` in [-1, 1].
     """
     z = layers.Input((s.latent_dim,), name="z")
-    image = generator(
-        z,
-        image_size=s.image_size,
-        filters=s.generator_filters,
-        output_channels=s.image_channels,
-        kernel_size=s.kernel_size,
-        activation=s.generator_activation,
-        init_stddev=s.init_stddev,
-        upsample=s.upsample,
-    )
+    options = {"activation": s.generator_activation, "init_stddev": s.init_stddev}
+    image = generator(z, s, kernel_size=s.kernel_size, **options)
     return keras.Model(z, image, name="generator")
 
 
@@ -72,36 +62,29 @@ def _judgement(s: DCGANSettings, image, filters: int):
 
 def generator(
     z,
+    s: ConvolutionalSettings,
     *,
-    image_size: int,
-    filters: int = 64,
-    output_channels: int = 3,
     label=None,
     kernel_size: Literal[4, 5] = 4,
     dense_units: int = 0,
-    norm: Norm = "batch",
     activation: Literal["relu", "leaky_relu"] = "relu",
-    upsample: Literal["transpose", "resize"] = "transpose",
     init_stddev: float = 0.02,
 ):
-    """Generator of DCGAN (Radford et al. 2016, figure 1): z is projected to a map of 4 to 7 pixels,
-    which transposed convolutions of stride 2 double up to the image.
+    """The generator of DCGAN (Radford et al. 2016, figure 1): z is projected to a map of 4 to 7
+    pixels, which transposed convolutions of stride 2 double up to the image. There is a batch
+    normalisation after every layer but the last.
 
     Args:
         z: `(batch, n)`.
-        image_size: side of the image; see `doublings`.
-        filters: channels before the image; twice as many on each smaller map.
-        output_channels: channels of the image.
-        label: optional `(batch, k)`, given to every layer: beside z, and as constant planes beside
+        s: The size and channels of the image, the width, and how a map is doubled.
+        label: Optional `(batch, k)`, given to every layer: joined to z, and as constant planes to
             every map (`mnist/train_cond_dcgan.py` of Newmu/dcgan_code).
         kernel_size: 5 (the paper), or 4, whose halves overlap evenly.
-        dense_units: width of a layer before the projection; 0: none. InfoGAN has one of 1024.
-        norm: of every layer but the last.
-        activation: of every layer but the last.
-        upsample: as in `networks.unet`; transposed convolutions are DCGAN's.
-        init_stddev: deviation of the initial weights, around 0.
+        dense_units: Width of a layer before the projection; 0: none. InfoGAN has one of 1024.
+        activation: Of every layer but the last.
+        init_stddev: Standard deviation of the initial weights, around 0.
 
-    Returns `(batch, image_size, image_size, output_channels)` in [-1, 1], float32.
+    Returns `(batch, image_size, image_size, image_channels)` in [-1, 1], float32.
     """
 
     def with_label(x):
@@ -109,49 +92,47 @@ def generator(
             return x
         return layers.Concatenate()([x, label]) if len(x.shape) == 2 else TileLatent()([x, label])
 
-    # A bias before a normalisation is taken out again.
-    options = {
-        "use_bias": norm == "none",
-        "kernel_initializer": initializers.normal(init_stddev),
-    }
-    levels = doublings(image_size)
-    side = image_size // 2**levels
+    def normalized(x):
+        return activate(normalization("batch")(x), activation)
+
+    # A normalisation takes the bias before it out again.
+    options = {"use_bias": False, "kernel_initializer": initializers.normal(init_stddev)}
+    levels = doublings(s.image_size)
+    side = s.image_size // 2**levels
     x = z
     if dense_units:
-        x = layers.Dense(dense_units, **options)(with_label(x))
-        x = activate(normalization(norm)(x), activation)
-    width = filters * 2 ** (levels - 1)
+        x = normalized(layers.Dense(dense_units, **options)(with_label(x)))
+    width = s.generator_filters * 2 ** (levels - 1)
     x = layers.Dense(side * side * width, **options)(with_label(x))
-    x = layers.Reshape((side, side, width))(x)
-    x = activate(normalization(norm)(x), activation)
+    x = normalized(layers.Reshape((side, side, width))(x))
     for level in range(levels - 2, -1, -1):
-        x = double(with_label(x), filters * 2**level, upsample, False, kernel_size, **options)
-        x = activate(normalization(norm)(x), activation)
+        width = s.generator_filters * 2**level
+        x = normalized(double(with_label(x), width, s.upsample, False, kernel_size, **options))
     options["use_bias"] = True
-    x = double(with_label(x), output_channels, upsample, False, kernel_size, **options)
-    return layers.Activation("tanh", dtype="float32", name="image")(x)
+    x = double(with_label(x), s.image_channels, s.upsample, False, kernel_size, **options)
+    return layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
 
 
 def features(
     image,
     *,
-    filters: int = 64,
+    filters: int,
     label=None,
     kernel_size: Literal[4, 5] = 4,
     norm: Norm = "batch",
-    activation: Literal["relu", "leaky_relu"] = "leaky_relu",
     slope: float = 0.2,
     init_stddev: float = 0.02,
 ):
-    """DCGAN's discriminator up to its last map: convolutions of stride 2, down to 4 to 7 pixels.
+    """The discriminator of DCGAN up to its last map: convolutions of stride 2 with leaky ReLU, down
+    to 4 to 7 pixels.
 
     Args:
         image: `(batch, size, size, channels)`.
-        filters: channels of the first layer; twice as many on each smaller map.
-        label: optional `(batch, k)`, as constant planes beside the image and every map.
-        kernel_size, init_stddev: as in `generator`.
-        norm: of every layer but the first, which sees the statistics of the pictures as they are.
-        activation, slope: of every layer.
+        filters: Channels of the first layer; twice as many on each smaller map.
+        label: Optional `(batch, k)`, joined to the image and to every map as constant planes.
+        kernel_size, init_stddev: As in `generator`.
+        norm: Of every layer but the first, which sees the statistics of the pictures as they are.
+        slope: Of the leaky ReLU.
 
     Returns `(batch, side, side, filters * 2 ** (doublings - 1))`. The activations are the layers
     named "features_0", "features_1", ...
@@ -169,10 +150,7 @@ def features(
         )(x if label is None else TileLatent()([x, label]))
         if normalized:
             x = normalization(norm)(x)
-        if activation == "relu":
-            x = layers.ReLU(name=f"features_{level}")(x)
-        else:
-            x = layers.LeakyReLU(negative_slope=slope, name=f"features_{level}")(x)
+        x = layers.LeakyReLU(negative_slope=slope, name=f"features_{level}")(x)
     return x
 
 
@@ -183,7 +161,7 @@ def score(x, initializer=None):
     """
     x = layers.Flatten()(x) if len(x.shape) > 2 else x
     x = layers.Dense(1, kernel_initializer=initializer or initializers.normal())(x)
-    return layers.Activation("linear", dtype="float32", name="score")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx(), name="score")(x)
 
 
 def mlp(
@@ -278,6 +256,11 @@ class Pack(layers.Layer):
         return super().get_config() | {"size": self.size}
 
 
+def sample_of(x, s: NoiseSettings):
+    """A vector as a sample: `(batch, n)` to `images_of` it, or to `points_of` it."""
+    return points_of(x) if s.data == "points" else images_of(x, s.image_size, s.image_channels)
+
+
 def images_of(x, image_size: int, channels: int):
     """A vector as an image: `(batch, n)` to `(batch, image_size, image_size, channels)` in [-1, 1],
     float32, by a dense layer and tanh.
@@ -286,7 +269,7 @@ def images_of(x, image_size: int, channels: int):
         math.prod((image_size, image_size, channels)), kernel_initializer=initializers.normal()
     )(x)
     x = layers.Reshape((image_size, image_size, channels))(x)
-    return layers.Activation("tanh", dtype="float32", name="image")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx(), name="image")(x)
 
 
 def points_of(x, initializer=None):
@@ -295,7 +278,7 @@ def points_of(x, initializer=None):
     The initial weights are N(0, 0.02) unless `initializer` says otherwise.
     """
     x = layers.Dense(2, kernel_initializer=initializer or initializers.normal())(x)
-    return layers.Activation("linear", dtype="float32", name="point")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx(), name="point")(x)
 
 
 def pooled_fields(maps: tf.Tensor, fields: int) -> tf.Tensor:

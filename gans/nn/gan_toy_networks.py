@@ -12,21 +12,24 @@ from gans.nn.settings import DCGANSettings
 
 
 def build_generator(s: DCGANSettings) -> keras.Model:
-    """`(batch, latent_dim)` to `(batch, 2)`: three layers of ReLU."""
+    """`(batch, latent_dim)` to `(batch, 2)`: three hidden layers."""
     z = layers.Input((s.latent_dim,), name="z")
-    x = mlp(z, (s.generator_filters,) * 3, initializer="he_uniform")
+    widths = (s.generator_filters,) * 3
+    x = mlp(z, widths, activation=s.generator_activation, initializer="he_uniform")
     return keras.Model(z, points_of(x, "glorot_uniform"), name="generator")
 
 
-def build_critic(s: DCGANSettings) -> keras.Model:
-    """`(batch, 2)` to a number without bounds `(batch, 1)`: three layers of ReLU."""
+def build_critic(s: DCGANSettings, hidden="he_uniform", last="glorot_uniform") -> keras.Model:
+    """`(batch, 2)` to a number without bounds `(batch, 1)`: three layers of ReLU.
+
+    Args:
+        hidden, last: initializers of the hidden layers and of the last one.
+    """
     sample = layers.Input((2,), name="sample")
-    x = mlp(sample, (s.critic_filters,) * 3, initializer="he_uniform")
-    return keras.Model(sample, score(x, "glorot_uniform"), name="critic")
+    x = mlp(sample, (s.critic_filters,) * 3, initializer=hidden)
+    return keras.Model(sample, score(x, last), name="critic")
 
 
 def build_clipped_critic(s: DCGANSettings) -> keras.Model:
     """The same with initial weights N(0, init_stddev): clipping holds them small from then on."""
-    sample = layers.Input((2,), name="sample")
-    x = mlp(sample, (s.critic_filters,) * 3, initializer=normal(s.init_stddev))
-    return keras.Model(sample, score(x, normal(s.init_stddev)), name="critic")
+    return build_critic(s, normal(s.init_stddev), normal(s.init_stddev))

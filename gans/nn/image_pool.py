@@ -33,7 +33,7 @@ class ImagePool(keras.layers.Layer):
         self.image_shape = tuple(image_shape)
         options = {"initializer": "zeros", "trainable": False, "autocast": False}
         self.images = self.add_weight(
-            name="images", shape=(size, *self.image_shape), dtype="float32", **options
+            name="images", shape=(size, *self.image_shape), dtype=keras.config.floatx(), **options
         )
         self.count = self.add_weight(name="count", shape=(), dtype="int32", **options)
         self.built = True
@@ -53,7 +53,7 @@ class ImagePool(keras.layers.Layer):
         return tf.map_fn(
             self.show,
             (tf.stop_gradient(images), draws),
-            fn_output_signature=tf.float32,
+            fn_output_signature=images.dtype,
             parallel_iterations=1,
         )
 

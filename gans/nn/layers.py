@@ -179,9 +179,9 @@ class InstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs):
         batch, size = inputs.shape[0], math.prod(side or 0 for side in inputs.shape[1:])
-        if batch is None or size < FUSED_NORM_SIZE:
+        if batch is None or size < FUSED_NORM_SIZE or inputs.dtype == tf.float64:
             # bfloat16 has too few digits to add up a map in.
-            x = tf.cast(inputs, tf.float32)
+            x = tf.cast(inputs, keras.config.floatx())
             mean, variance = tf.nn.moments(x, axes=[1, 2], keepdims=True)
             return tf.cast((x - mean) * tf.math.rsqrt(variance + self.epsilon), inputs.dtype)
         # The batch statistics of one image are the image's own.
@@ -315,7 +315,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=False):
         if training or self.at_test == "moving":
             return super().call(inputs, training=training)
-        x = tf.cast(inputs, tf.float32)
+        x = tf.cast(inputs, keras.config.floatx())
         mean, variance = tf.nn.moments(x, axes=[0, 1, 2])
         normalized = tf.nn.batch_normalization(
             x, mean, variance, self.beta, self.gamma, self.epsilon

@@ -1,5 +1,8 @@
-"""Losses that two or more GANs share. Tensors in, a float32 scalar out."""
+"""Losses that two or more GANs share. Tensors in, a scalar of the precision of the weights out:
+float32, unless `keras.config.set_floatx` says otherwise.
+"""
 
+import keras
 import tensorflow as tf
 
 
@@ -12,11 +15,17 @@ def least_squares(outputs: tf.Tensor | list[tf.Tensor], target: float) -> tf.Ten
         target: 1 for real, 0 for fake.
     """
     return tf.add_n(
-        [
-            tf.reduce_mean(tf.square(tf.cast(output, tf.float32) - target))
-            for output in tf.nest.flatten(outputs)
-        ]
+        [tf.reduce_mean(tf.square(_full(output) - target)) for output in tf.nest.flatten(outputs)]
     )
+
+
+def least_squares_discriminator(
+    real: tf.Tensor | list[tf.Tensor], fake: tf.Tensor | list[tf.Tensor]
+) -> tf.Tensor:
+    """E[(D(x) - 1)^2] + E[D(G(z))^2], what a discriminator minimises (LSGAN, equation 2, without
+    its factors of 1/2); arguments as in `least_squares`.
+    """
+    return least_squares(real, 1.0) + least_squares(fake, 0.0)
 
 
 def cross_entropy(logits: tf.Tensor | list[tf.Tensor], target: float) -> tf.Tensor:
@@ -32,8 +41,8 @@ def cross_entropy(logits: tf.Tensor | list[tf.Tensor], target: float) -> tf.Tens
         [
             tf.reduce_mean(
                 tf.nn.sigmoid_cross_entropy_with_logits(
-                    tf.fill(tf.shape(output), tf.cast(target, tf.float32)),
-                    tf.cast(output, tf.float32),
+                    tf.fill(tf.shape(output), _full(target)),
+                    _full(output),
                 )
             )
             for output in tf.nest.flatten(logits)
@@ -49,19 +58,21 @@ def weighted_cross_entropy(logits: tf.Tensor, target: float, weights: tf.Tensor)
         target: 1 for real, 0 for fake.
         weights: `(batch,)`, at least 0.
     """
-    logits = tf.cast(logits[:, 0], tf.float32)
-    terms = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(tf.shape(logits), target), logits)
+    logits = _full(logits[:, 0])
+    terms = tf.nn.sigmoid_cross_entropy_with_logits(
+        tf.fill(tf.shape(logits), _full(target)), logits
+    )
     return tf.math.divide_no_nan(tf.reduce_sum(weights * terms), tf.reduce_sum(weights))
 
 
 def mean_absolute(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Mean over all elements of |a - b|: the L1 loss."""
-    return tf.reduce_mean(tf.abs(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
+    return tf.reduce_mean(tf.abs(_full(a) - _full(b)))
 
 
 def mean_squared(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Mean over all elements of (a - b)^2: the L2 loss."""
-    return tf.reduce_mean(tf.square(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
+    return tf.reduce_mean(tf.square(_full(a) - _full(b)))
 
 
 def kl_from_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
@@ -69,7 +80,7 @@ def kl_from_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tens
     batch.
 
     Args:
-        mean, log_variance: `(batch, latent_dim)` float32.
+        mean, log_variance: `(batch, latent_dim)`.
 
     Kingma & Welling 2014, appendix B. The articles write the sum over the whole batch; at one image
     per step, which is theirs and the official code's, the two are one number, and this one keeps
@@ -86,7 +97,10 @@ def feature_matching(real: list[tf.Tensor], fake: list[tf.Tensor]) -> tf.Tensor:
     Args:
         real, fake: per layer `(batch, height, width, channels)`.
     """
-    real, fake = (
-        [tf.reduce_mean(tf.cast(x, tf.float32), 0) for x in maps] for maps in (real, fake)
-    )
+    real, fake = ([tf.reduce_mean(_full(x), 0) for x in maps] for maps in (real, fake))
     return tf.add_n([mean_squared(*pair) for pair in zip(real, fake, strict=True)])
+
+
+def _full(x) -> tf.Tensor:
+    """In the precision of the weights: bfloat16 has too few digits to add up a map in."""
+    return tf.cast(x, keras.config.floatx())

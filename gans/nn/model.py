@@ -29,8 +29,13 @@ class GANModel(keras.Model):
         super().__init__(name=type(self).__module__.rpartition(".")[2])
         self.settings = settings
 
+    @property
+    def step(self):
+        """Steps done, a scalar tensor: with the seed, what every random draw is a function of."""
+        return self.optimizer_generator.iterations
+
     def compile(self, *, run_eagerly: bool = False, **optimizers: keras.optimizers.Optimizer):
-        """Takes built optimizers under their names, `optimizer_generator` among them.
+        """Takes built optimizers under their names, that of the generator first.
 
         Args:
             run_eagerly: Run each step without a graph, to debug it.
@@ -40,9 +45,8 @@ class GANModel(keras.Model):
             setattr(self, name, optimizer)
         # Without an optimizer Keras makes one of its own and saves it along. XLA makes convolutions
         # on a CPU slower, a whole step up to 1.7 times.
-        super().compile(
-            optimizer=self.optimizer_generator, run_eagerly=run_eagerly, jit_compile=False
-        )
+        first = next(iter(optimizers.values()))
+        super().compile(optimizer=first, run_eagerly=run_eagerly, jit_compile=False)
 
     def in_chunks(self, function: Callable[..., tf.Tensor], *values) -> np.ndarray:
         """`function(*values)` along the first axis, a few images at a time.

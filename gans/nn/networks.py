@@ -6,6 +6,7 @@ Activations are layers of their own, in the place where the official code has th
 
 import math
 
+import keras
 from keras import layers
 
 from gans.nn.layers import (
@@ -102,7 +103,7 @@ def unet(
             x = layers.Concatenate()([x, maps[level]])
     options["use_bias"] = True
     x = double(layers.ReLU()(x), output_channels, upsample, False, **options)
-    return layers.Activation("tanh", dtype="float32")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx())(x)
 
 
 def unet_depth(size: int) -> int:
@@ -165,7 +166,7 @@ def resnet_generator(
         x = double(x, filters * 2**level, upsample, kernel_size=3, **inner)
         x = layers.ReLU()(normalization(norm)(x))
     x = Conv2D(output_channels, 7, **options)(ReflectionPadding(3)(x))
-    return layers.Activation("tanh", dtype="float32")(x)
+    return layers.Activation("tanh", dtype=keras.config.floatx())(x)
 
 
 def patchgan(
@@ -208,7 +209,7 @@ def patchgan(
             x = normalization(norm)(x)
         x = leaky_relu(x)
     x = Conv2D(1, kernel_size, **options)(x)
-    return layers.Activation("linear", dtype="float32")(x)
+    return layers.Activation("linear", dtype=keras.config.floatx())(x)
 
 
 def resnet_features(

@@ -40,14 +40,6 @@ class NoiseGAN(GANModel):
         """The discriminator, or the critic."""
         return self.discriminator if hasattr(self, "discriminator") else self.critic
 
-    @property
-    def step(self):
-        """Updates of the discriminator or critic, which every step makes: with the seed, what every
-        random draw is a function of.
-        """
-        critic = not hasattr(self, "optimizer_discriminator")
-        return (self.optimizer_critic if critic else self.optimizer_discriminator).iterations
-
     def sample_latent(self, samples, stream: int = 0) -> tf.Tensor:
         """The noise of this step, one z per sample: a function of (seed, stream, step)."""
         s = self.settings
@@ -103,9 +95,16 @@ class NoiseGAN(GANModel):
 
         Args:
             images: `(n, image_size, image_size, image_channels)` in [-1, 1].
+
+        Raises `ValueError` for a discriminator without these convolutions, or with a label.
         """
         network = self.discriminating_network
         maps = [layer.output for layer in network.layers if layer.name.startswith("features_")]
+        if not maps or len(network.inputs) > 1:
+            raise ValueError(
+                "expected a discriminator as that of DCGAN, of images alone. "
+                f"Received: that of {self.name} on {self.settings.data}"
+            )
         trunk = keras.Model(network.input, maps)
 
         def pooled(chunk):

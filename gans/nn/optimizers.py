@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from gans.nn.settings import OptimizerSettings
+from gans.nn.settings import AdamOrSGDSettings, OptimizerSettings
 
 
 @keras.saving.register_keras_serializable("gans")
@@ -44,7 +44,7 @@ class Adam(keras.optimizers.Adam):
         )
         if self.l2:
             gradient += self.l2 * variable
-        step = tf.cast(self.iterations + 1, tf.float32)
+        step = tf.cast(self.iterations + 1, variable.dtype)
         beta_1_power, beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -52,7 +52,7 @@ class Adam(keras.optimizers.Adam):
             v=velocity.value.handle,
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
-            lr=tf.cast(learning_rate, tf.float32),
+            lr=tf.cast(learning_rate, variable.dtype),
             beta1=self.beta_1,
             beta2=self.beta_2,
             # The kernel adds epsilon to the uncorrected root.
@@ -231,11 +231,34 @@ def adam(
     return make
 
 
-def rmsprop(network: keras.Model, learning_rate: float) -> keras.optimizers.RMSprop:
-    """RMSprop as PyTorch has it, whose average forgets by 0.99 (WGAN's official code)."""
-    # Keras adds epsilon below the root, PyTorch 1e-8 beside it. 1e-8 below would be 1e-4 beside,
-    # and a critic of weights up to 0.01 hands down gradients of 1e-6 to 1e-5.
-    return built(keras.optimizers.RMSprop(learning_rate, rho=0.99, epsilon=1e-16), network)
+def adam_or_sgd(
+    settings: AdamOrSGDSettings, epochs: int | None, steps_per_epoch: int | None, **options
+) -> Callable[..., keras.optimizers.Optimizer]:
+    """As `adam`; with `optimizer="sgd"` in the settings what is made is `AnnealedSGD`, with these
+    options.
+    """
+    if settings.optimizer == "adam":
+        return adam(settings, epochs, steps_per_epoch)
+
+    def make(network, learning_rate: float | None = None) -> AnnealedSGD:
+        rate = settings.learning_rate if learning_rate is None else learning_rate
+        return built(AnnealedSGD(rate, **options), network)
+
+    return make
+
+
+def rmsprop(settings) -> Callable[[keras.Model], keras.optimizers.RMSprop]:
+    """What makes the optimizer of a network, as `adam` does: RMSprop as PyTorch has it, whose
+    average forgets by 0.99 (the official code of WGAN), with the `learning_rate` of the settings.
+    """
+
+    def make(network: keras.Model) -> keras.optimizers.RMSprop:
+        # Keras adds epsilon below the root, PyTorch adds 1e-8 to the root. 1e-8 below would be 1e-4
+        # outside, and a critic of weights up to 0.01 hands down gradients of 1e-6 to 1e-5.
+        optimizer = keras.optimizers.RMSprop(settings.learning_rate, rho=0.99, epsilon=1e-16)
+        return built(optimizer, network)
+
+    return make
 
 
 def built(

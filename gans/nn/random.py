@@ -36,10 +36,10 @@ def seed_of(seed: int, stream: int, step) -> tf.Tensor:
 
 
 def draw(latent: Literal["normal", "uniform"], shape, seed) -> tf.Tensor:
-    """Noise, float32: standard normal, or uniform in [-1, 1)."""
+    """Noise: standard normal, or uniform in [-1, 1); float32, or `keras.config.floatx()`."""
     if latent == "normal":
-        return tf.random.stateless_normal(shape, seed)
-    return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
+        return tf.random.stateless_normal(shape, seed, dtype=keras.config.floatx())
+    return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, keras.config.floatx())
 
 
 def reseed_dropout(seed: int, step, *networks: keras.Model):

@@ -8,9 +8,10 @@ module, like the class, needs no TensorFlow: a command line is checked before th
 import dataclasses
 import difflib
 import numbers
+import operator
 import types
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 SEEDS = 2**24  # Each seed has streams of 32-bit numbers of its own; see `gans.nn.random`.
 
@@ -20,6 +21,7 @@ def setting(
     meaning: str,
     *,
     least: float | None = None,
+    most: float | None = None,
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
@@ -28,9 +30,9 @@ def setting(
     Args:
         default: Its default.
         meaning: What `--help` says about it.
-        least, above, below: Limits of a number; None as a value passes.
+        least, most, above, below: Limits of a number; None as a value passes.
     """
-    limits = {"least": least, "above": above, "below": below}
+    limits = {"least": least, "most": most, "above": above, "below": below}
     return dataclasses.field(default=default, metadata={"meaning": meaning, **limits})
 
 
@@ -135,6 +137,13 @@ class NoiseSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LatentSettings(NoiseSettings):
+    """Of GANs whose noise is one vector without parts."""
+
+    latent_dim: int = setting(100, "Length of the noise vector z.", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvolutionalSettings(NoiseSettings):
     """Of GANs from noise with the networks of DCGAN; on points they are fully connected."""
 
@@ -162,8 +171,8 @@ class ConvolutionalSettings(NoiseSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANSettings(ConvolutionalSettings):
-    """Of the networks in `gans.nn.dcgan_networks` and `gans.nn.point_networks`."""
+class DCGANSettings(LatentSettings, ConvolutionalSettings):
+    """Of the networks in `gans.nn.dcgan_networks`, and of those that replace them on points."""
 
     kernel_size: Literal[4, 5] = setting(4, "Side of all kernels; 5 in the DCGAN paper.")
     generator_activation: Literal["relu", "leaky_relu"] = setting(
@@ -178,7 +187,16 @@ class DCGANSettings(ConvolutionalSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationSettings(AdamSettings):
+class CriticSettings(DCGANSettings):
+    """Of GANs with a critic, whose step is an update of it."""
+
+    warm_up: ClassVar[bool] = False  # WGAN has a setting of this name.
+    critic_filters: int = setting(64, "Those of the critic's first layer.", least=1)
+    n_critic: int = setting(5, "Updates of the critic for each of the generator.", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationSettings(Settings):
     """Of all GANs that translate images."""
 
     image_size: int = setting(256, "Side of the images in pixels.", least=1)
@@ -194,6 +212,12 @@ class TranslationSettings(AdamSettings):
         "Channels of the discriminator's first layer; up to 8 times as many further in.",
         least=1,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetSettings(AdamSettings, TranslationSettings):
+    """Of those with the generators of pix2pix or CycleGAN (`gans.nn.networks`)."""
+
     upsample: Literal["transpose", "resize"] = setting(
         "transpose",
         "How the generator doubles its maps: by transposed convolutions, or by bilinear resizing "
@@ -272,14 +296,15 @@ def _admits(kind: Any, value: Any) -> bool:
 
 
 def _check_limits(name: str, number: float, facts: dict[str, Any]):
-    least, above, below = (facts[limit] for limit in ("least", "above", "below"))
-    # NaN is none of these.
-    if least is not None and not number >= least:
-        raise ValueError(f"`{name}` must be at least {least}. Received: {number}")
-    if above is not None and not number > above:
-        raise ValueError(f"`{name}` must be above {above}. Received: {number}")
-    if below is not None and not number < below:
-        raise ValueError(f"`{name}` must be below {below}. Received: {number}")
+    for words, limit, is_inside in (
+        ("at least", facts["least"], operator.ge),
+        ("at most", facts["most"], operator.le),
+        ("above", facts["above"], operator.gt),
+        ("below", facts["below"], operator.lt),
+    ):
+        # NaN is inside of nothing.
+        if limit is not None and not is_inside(number, limit):
+            raise ValueError(f"`{name}` must be {words} {limit}. Received: {number}")
 
 
 def _describe(kind: Any) -> str:

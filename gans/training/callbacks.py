@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from gans.command_line.errors import Failure
 from gans.command_line.files import write_text
-from gans.data.images import grid, save_png
+from gans.data.images import save_png
+from gans.pictures.image_grid import image_grid
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
@@ -141,7 +142,7 @@ class Samples(StepCallback):
         every: int,
         last_step: int,
         batch: tuple[np.ndarray, ...],
-        draw: Callable[[list], np.ndarray] = grid,
+        draw: Callable[[list], np.ndarray] = image_grid,
         measure: Callable[[keras.Model], dict[str, float]] | None = None,
     ):
         super().__init__(start_step)

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from gans.command_line.files import replacing
-from gans.data.images import grid
 from gans.data.stream import untuned
+from gans.pictures.image_grid import image_grid
 from gans.training.callbacks import (
     Evaluate,
     Log,
@@ -52,7 +52,7 @@ def train(
     keep_checkpoints: int = 3,
     profile: tuple[int, int] | None = None,
     progress: keras.callbacks.Callback | None = None,
-    draw: Callable[[list], np.ndarray] = grid,
+    draw: Callable[[list], np.ndarray] = image_grid,
     measure: Callable[[keras.Model], dict[str, float]] | None = None,
     evaluate: Callable[[keras.Model, int], dict[str, float]] | None = None,
     evaluate_every: int = 1,

@@ -194,11 +194,11 @@ def steps_per_call(preset: int, given: int | None, steps: int) -> int:
 def drawing(run: RunSettings) -> Callable[[list], np.ndarray]:
     """What makes a picture, uint8 `(height, width, 3)`, of what the GAN's `preview` returns."""
     from gans.data import points
-    from gans.data.figures import point_picture
-    from gans.data.images import grid
+    from gans.pictures.image_grid import image_grid
+    from gans.pictures.point_picture import point_picture
 
     if run.data.kind != "points":
-        return grid
+        return image_grid
     raster, mixture = points.raster(run.data.dataset), run.data.mixture
     if mixture:
         density = {"centres": np.asarray(mixture["centres"]), "sigma": mixture["sigma"]}
@@ -209,7 +209,7 @@ def drawing(run: RunSettings) -> Callable[[list], np.ndarray]:
 
 def film(folder: RunFolder) -> Path:
     """The sample pictures of a run as `samples.gif` in its folder."""
-    from gans.data.figures import save_gif
+    from gans.pictures.animation import save_gif
 
     path = folder.path / "samples.gif"
     save_gif(sorted(folder.samples.glob("step-*.png")), path)

@@ -324,7 +324,6 @@ def test_default_command_is_used_without_words(capsys):
 @pytest.mark.parametrize(
     ("line", "received"),
     [
-        ("", "nothing"),
         ("proces_main d", "'proces_main'; did you mean 'process_main'?"),
         ("--dataset_dir d", "'--dataset_dir'"),
         ("zzz", "'zzz'"),
@@ -413,7 +412,7 @@ def test_help_of_several_commands(capsys, columns, line):
     assert run({None: train, "process_main": process_main}, *line.split()) == 0
     head = (
         "usage: prog COMMAND [--flag=value ...]\n\n"
-        "commands:\n  process_main\n      Trains as the article says.\n\n"
+        "commands:\n  process_main  Trains as the article says.\n\n"
         "prog COMMAND --help lists the flags of a command.\n\n"
         "Without a command:\n\n"
     )

@@ -205,32 +205,28 @@ def test_a_saved_png_has_the_pixels_of_the_image_and_no_file_beside_it(tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bytes.png", "floats.png"]
 
 
-def test_a_png_that_cannot_be_written_whole_leaves_the_one_before_and_nothing_else(tmp_path):
-    path = tmp_path / "sample.png"
-    images.save_png(path, noise(8, 8))
+def test_a_saved_array_is_read_as_it_was(tmp_path):
+    values = np.float32([[0.25, -1.5]])
+    images.save_array(tmp_path / "a.npy", values)
+    found = np.load(tmp_path / "a.npy", allow_pickle=False)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize("save", [images.save_png, images.save_array])
+def test_what_cannot_be_written_whole_leaves_the_file_before_and_nothing_else(tmp_path, save):
+    path = tmp_path / "sample"
+    save(path, noise(8, 8))
     before = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
         with pytest.raises(OSError):
-            images.save_png(path, noise(128, 128))
+            save(path, noise(128, 128))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_grid_has_its_cells_at_even_places_on_white_with_gaps_all_around():
-    black = np.full((2, 3, 3), -1.0)
-    grey = np.zeros((2, 3, 1))  # One channel, shown as three equal ones.
-    red = np.broadcast_to([1.0, -1.0, -1.0], (1, 2, 3))  # Smaller than its cell.
-    picture = images.grid([[black, grey], [red]], gap=1)
-    expected = np.full((2 * (2 + 1) + 1, 2 * (3 + 1) + 1, 3), 255, np.uint8)
-    expected[1:3, 1:4] = 0
-    expected[1:3, 5:8] = 128
-    expected[4:5, 1:3] = [255, 0, 0]
-    assert picture.dtype == np.uint8
-    assert np.array_equal(picture, expected)
 
 
 def test_open_image_leaves_the_pixels_to_pillow(tmp_path):
@@ -241,11 +237,3 @@ def test_open_image_leaves_the_pixels_to_pillow(tmp_path):
     path.write_bytes(stream.getvalue())
     with images.open_image(path) as image:
         assert np.array_equal(np.asarray(image), pixels)
-
-
-@pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (4, [0, 1, 2])])
-def test_a_picture_shows_the_first_channels_of_images_with_others(channels, shown):
-    image = np.stack([np.full((3, 3), -1.0 + 0.5 * c) for c in range(channels)], axis=-1)
-    picture = images.grid([[image]], gap=0)
-    assert picture.shape == (3, 3, 3)
-    assert picture[1, 1].tolist() == [round((0.5 * c) * 127.5) for c in shown]

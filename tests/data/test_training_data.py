@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from gans.data import labelled
 from gans.data.arrays import ArrayImages
-from gans.data.images import DataError, grid
+from gans.data.images import DataError
 from gans.data.training_data import complete_labels, singles
+from gans.pictures.image_grid import image_grid
 
 
 def settings(size: int = 32, channels: int = 3, batch_size: int = 4, **others) -> dict:
@@ -69,7 +70,7 @@ def test_toy_fashion_with_hues(toy_bags, tmp_path):
         files, batch_size=4, image_size=32, seed=7, labelled=True, start_step=2
     )
     assert content(data.batches(2), 3) == content(expected, 3)
-    assert (data.draw, data.animate) == (grid, False)
+    assert (data.draw, data.animate) == (image_grid, False)
     # What a run keeps of its settings.
     json.dumps(of)
 

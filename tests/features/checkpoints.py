@@ -19,7 +19,6 @@ KINDS = {
     "i2": "ShortStorage",
     "i1": "CharStorage",
     "u1": "ByteStorage",
-    "b1": "BoolStorage",
 }
 
 
@@ -99,12 +98,11 @@ def whole(array, key, *view):
     return tensor(storage(kind, key, array.size, *view), 0, array.shape, steps)
 
 
-def checkpoint(arrays, order="little"):
+def checkpoint(arrays):
     """The bytes of a zip checkpoint of arrays by name."""
     pairs = [(key, whole(array, str(i))) for i, (key, array) in enumerate(arrays.items())]
-    records = [("data.pkl", pickled(dict_of(pairs))), ("byteorder", order)]
+    records = [("data.pkl", pickled(dict_of(pairs))), ("byteorder", b"little")]
     for i, array in enumerate(arrays.values()):
-        array = array.astype(array.dtype.newbyteorder("<" if order == "little" else ">"))
         records.append((f"data/{i}", array.tobytes()))
     return archive([*records, ("version", "3\n")])
 

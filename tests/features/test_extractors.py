@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gans.features import classifier as classifiers
 from gans.features import extractors
-from gans.features.classifier import Classifier, ClassifierError, Facts, as_float
+from gans.features.classifier import Classifier, ClassifierError, Facts
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -27,7 +26,7 @@ FACTS = Facts(
 
 @pytest.fixture(scope="module")
 def classifier():
-    return Classifier(classifiers.build(28, 1, 3, exclusive=True), FACTS)
+    return Classifier(Classifier.build(FACTS), FACTS)
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +36,11 @@ def pictures():
 
 def test_features_and_logits_are_those_of_the_classifier(classifier, pictures):
     features, logits = extractors.ClassifierFeatures(classifier, "0" * 64).extract(pictures)
-    np.testing.assert_array_equal(features, classifier.features(as_float(pictures)))
+    np.testing.assert_array_equal(features, classifier.look(pictures)[1])
     assert features.shape == (5, 128)
     exponentials = np.exp(logits.astype(np.float64))
     softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(softmax, classifier.predict(as_float(pictures)), rtol=1e-6)
+    np.testing.assert_allclose(softmax, classifier.predict(pictures), rtol=1e-6)
 
 
 def test_a_probability_of_zero_has_a_finite_logit(classifier, pictures):
@@ -60,7 +59,7 @@ def test_a_probability_of_zero_has_a_finite_logit(classifier, pictures):
 
 def test_classes_that_may_come_together_have_no_logits(pictures):
     several = dataclasses.replace(FACTS, exclusive=False)
-    classifier = Classifier(classifiers.build(28, 1, 3, exclusive=False), several)
+    classifier = Classifier(Classifier.build(several), several)
     features, logits = extractors.ClassifierFeatures(classifier, "").extract(pictures)
     assert features.shape == (5, 128)
     assert logits is None
@@ -68,18 +67,14 @@ def test_classes_that_may_come_together_have_no_logits(pictures):
 
 def test_other_pictures_are_refused(classifier):
     extract = extractors.ClassifierFeatures(classifier, "").extract
-    with pytest.raises(
-        ClassifierError,
-        match=r"^expected images of 28x28 and 1 channels, as the classifier of mnist takes them. "
-        r"Received: 32x30 and 3$",
-    ):
+    with pytest.raises(ClassifierError, match="28x28 and 1 .* Received: 32x30 and 3"):
         extract(np.zeros((2, 32, 30, 3), np.uint8))
 
 
 def test_a_saved_classifier_is_told_by_the_digest_of_its_weights(tmp_path, classifier, pictures):
     classifier.save(tmp_path)
     extractor = extractors.of_classifier(tmp_path)
-    assert extractor.sha256 == classifiers.sha256(tmp_path / classifiers.WEIGHTS)
+    assert extractor.sha256 == Classifier.read_facts(tmp_path)[1]
     assert extractor.facts() == {
         "extractor": "mnist",
         "extractor_sha256": extractor.sha256,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gans.features.features import batched, collect, reference
-from gans.metrics.frechet import Moments
+from gans.metrics.feature_sets import Moments
 
 
 class Means:
@@ -37,15 +37,15 @@ def test_moments_are_of_all_and_rows_of_some_at_even_distances(pictures):
     assert found.indices.tolist() == [0, 4, 9, 13, 18]
     np.testing.assert_array_equal(found.kept, rows[found.indices])
     np.testing.assert_array_equal(found.logits, rows[found.indices, :2])
-    np.testing.assert_allclose(found.moments.mean, rows.mean(axis=0, dtype=np.float64))
-    np.testing.assert_allclose(found.moments.covariance, np.cov(rows.T.astype(np.float64)))
+    np.testing.assert_allclose(found.moments.sums().mean, rows.mean(axis=0, dtype=np.float64))
+    np.testing.assert_allclose(found.moments.sums().covariance, np.cov(rows.T.astype(np.float64)))
 
 
 def test_the_cut_into_batches_changes_nothing(pictures):
     a, b = (collect(cut(pictures, size), 23, Means(), kept=6) for size in (1, 23))
     assert a.digest == b.digest
     np.testing.assert_array_equal(a.kept, b.kept)
-    np.testing.assert_array_equal(a.moments.covariance, b.moments.covariance)
+    np.testing.assert_array_equal(a.moments.sums().covariance, b.moments.sums().covariance)
 
 
 def test_the_digest_tells_pictures_and_shapes_apart(pictures):
@@ -70,7 +70,7 @@ def test_a_set_that_was_seen_is_not_looked_at_again(tmp_path, pictures):
     assert found.digest == made.digest
     for a, b in ((made.kept, found.kept), (made.logits, found.logits)):
         np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(found.moments.covariance, made.moments.covariance)
+    np.testing.assert_array_equal(found.moments.sums().covariance, made.moments.sums().covariance)
     assert len(found) == 23
 
 
@@ -113,7 +113,7 @@ def test_features_without_logits_are_kept_too(tmp_path, pictures):
 
 def test_the_moments_of_what_is_kept_are_those_of_the_rows(pictures):
     found = collect([pictures], 23, Means())
-    np.testing.assert_allclose(Moments.of(found.kept).mean, found.moments.mean)
+    np.testing.assert_allclose(Moments.of(found.kept).sums().mean, found.moments.sums().mean)
 
 
 def test_batches_hold_one_shape_and_keep_the_order():

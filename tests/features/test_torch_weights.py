@@ -1,4 +1,8 @@
+import io
+import os
+import pickle
 import struct
+import sys
 import tracemalloc
 import zipfile
 
@@ -34,16 +38,18 @@ from checkpoints import (
 from gans.features import torch_weights
 from gans.features.torch_weights import WeightsError, read
 
-RANDOM = np.random.default_rng(0)
+PKL = ("data.pkl", pickled(dict_of([("x", one())])))
+DATA = ("data/0", NUMBERS.tobytes())
+GOOD = {"zip": archive([PKL, DATA]), "legacy": legacy([("x", one())], [("0", NUMBERS)])}
 
 
 @pytest.fixture
 def file(tmp_path):
     """file(bytes): the path of a file of them."""
 
-    def write(data):
-        (tmp_path / "weights.pth").write_bytes(data)
-        return tmp_path / "weights.pth"
+    def write(data, name="weights.pth"):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
 
     return write
 
@@ -52,30 +58,20 @@ def file(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("order", ["little", "big"])
-def test_every_kind_of_number_in_either_order(file, kind, order):
+def test_every_kind_of_number(file, kind):
+    random = np.random.default_rng(0)
     arrays = {
-        "matrix": RANDOM.integers(0, 2, (2, 3)).astype(kind),
-        "layers.0.weight": (RANDOM.normal(size=(2, 3, 4, 5)) * 50).astype(kind),
+        "matrix": random.integers(0, 2, (2, 3)).astype(kind),
+        "layers.0.weight": (random.normal(size=(2, 3, 4, 5)) * 50).astype(kind),
         "scalar": np.array(1, kind),
         "none": np.zeros((0, 3), kind),
     }
-    found = read(file(checkpoint(arrays, order)))
+    found = read(file(checkpoint(arrays)))
     assert list(found) == list(arrays)
     for key, array in arrays.items():
         np.testing.assert_array_equal(found[key], array)
         assert found[key].dtype == np.dtype(kind) and found[key].shape == array.shape
         assert not found[key].flags.writeable
-
-
-def test_bfloat16_is_the_upper_half_of_a_float32(file):
-    exact = np.array([1.0, -2.5, 3.140625, 2.0**100, np.inf, -0.0], np.float32)
-    halves = (exact.view(np.uint32) >> 16).astype(np.uint16)
-    value = dict_of([("x", tensor(storage("BFloat16Storage", "0", 6), 0, (6,), (1,)))])
-    for order, data in (("little", halves.tobytes()), ("big", halves.byteswap().tobytes())):
-        found = read(file(zipped(value, [("data/0", data), ("byteorder", order)])))["x"]
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found.view(np.uint32), exact.view(np.uint32))
 
 
 def test_offsets_and_strides_of_one_storage(file):
@@ -113,104 +109,95 @@ def test_older_form(file):
     np.testing.assert_array_equal(found["n"], other)
 
 
-def test_forms_are_told_by_their_first_bytes(file):
-    assert torch_weights.is_torch(checkpoint({"x": NUMBERS})[:16])
-    assert torch_weights.is_torch(legacy([], [])[:16])
+@pytest.mark.parametrize("function", ["_rebuild_tensor_v2", "_rebuild_tensor"])
+def test_the_form_of_python_2(file, function):
+    """All items of the dict given to it at once, as lists, and short texts: the heads of LPIPS."""
+
+    def short(value):
+        return b"U" + bytes([len(value)]) + value.encode()
+
+    arrays = {"lin0": np.arange(6, dtype=np.float32).reshape(2, 3), "lin1": np.ones(4, np.float32)}
+    items = []
+    for key, (label, array) in enumerate(arrays.items()):
+        value = whole(array, str(key), b"N")
+        if function == "_rebuild_tensor":
+            value = value.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor")
+            value = value.replace(b"\x89" + ORDERED, b"")
+        items.append(list_of(short(label), value))
+    data = MAGIC + machine()
+    data += pickled(call(name("collections", "OrderedDict"), list_of(*items)))
+    data += pickled(list_of(text("0"), text("1")))
+    for array in arrays.values():
+        data += struct.pack("<q", array.size) + array.tobytes()
+    found = read(file(data))
+    assert list(found) == list(arrays)
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
+def test_forms_are_told_by_their_first_bytes():
+    assert all(torch_weights.is_torch(data[:16]) for data in GOOD.values())
     assert not torch_weights.is_torch(b"\n\x15\n\x04conv" * 4)
+
+
+def test_a_published_name_needs_the_published_bytes(file, monkeypatch):
+    path = file(GOOD["zip"], "vgg16-397923af.pth")
+    assert "397923af" in refusal(path) and torch_weights.sha256(path) in refusal(path)
+    own = file(GOOD["zip"], f"vgg16-{torch_weights.sha256(path)[:8]}.pth")
+    assert list(read(own)) == list(read(file(GOOD["zip"], "mine-20240101.pth"))) == ["x"]
 
 
 # Tensors that do not fit.
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "received"),
     [
-        (one(1), "within its storage of 24 elements. Received: one that reaches 25"),
-        (one(0, (4, 6), (7, 1)), "Received: one that reaches 27"),
-        (one(24, (1,), (1,)), "Received: one that reaches 25"),
-        (one(0, (2,), (2**62,)), "Received: one that reaches 4611686018427387905"),
-        (one(0, (25,), (0,)), "at most the 24 elements of the storage. Received: shape 25"),
-        (one(0, (5, 5), (1, 1)), "Received: shape 5x5"),
-        (one(-1), "offset, shape and strides of a tensor. Received: others"),
-        (one(0, (4, 6), (-6, 1)), "offset, shape and strides"),
-        (one(0, (-4, 6), (6, 1)), "offset, shape and strides"),
-        (one(0, (4, 6), (1,)), "offset, shape and strides"),
-        (one(2**63), "offset, shape and strides"),
-        (one(0, (1,) * 17, (1,) * 17), "expected at most 16 dimensions. Received: 17"),
-        (one(count=-24), "another persistent identity"),
+        (one(1), "25 elements"),
+        (one(0, (4, 6), (7, 1)), "27 elements"),
+        (one(24, (1,), (1,)), "25 elements"),
+        (one(0, (2,), (2**62,)), "4611686018427387905 elements"),
+        (one(0, (25,), (0,)), "25 elements"),
+        (one(0, (5, 5), (1, 1)), "25 elements"),
+        (one(-1), "strides of a tensor. Received: others"),
+        (one(0, (4, 6), (-6, 1)), "strides of a tensor. Received: others"),
+        (one(0, (-4, 6), (6, 1)), "strides of a tensor. Received: others"),
+        (one(0, (4, 6), (1,)), "strides of a tensor. Received: others"),
+        (one(2**63), "strides of a tensor. Received: others"),
+        (one(0, (1,) * 17, (1,) * 17), "16 dimensions. Received: 17"),
+        (one(count=-24), "a storage by its key. Received: ('storage'"),
         (one(count=12, shape=(12,), strides=(1,)), "data/0 of 48 bytes. Received: 96"),
         (one(kind="DoubleStorage"), "data/0 of 192 bytes. Received: 96"),
-        (tensor(storage("FloatStorage", "1", 4), 0, (4,), (1,)), "record data/1. Received"),
-        (
-            tensor(storage("FloatStorage", "../0", 4), 0, (4,), (1,)),
-            "as storage key. Received: '..",
-        ),
+        (tensor(storage("FloatStorage", "1", 4), 0, (4,), (1,)), "data/1 of 16 bytes. Received"),
+        (tensor(storage("FloatStorage", "../0", 4), 0, (4,), (1,)), "'../0'"),
         (tensor(storage("UntypedStorage", "0", 4), 0, (4,), (1,)), "'torch.UntypedStorage'"),
     ],
 )
-def test_a_tensor_lies_within_its_storage(file, value, message):
-    assert message in refusal(file(of_tensor(value)))
+def test_a_tensor_lies_within_its_storage(file, value, received):
+    assert received in refusal(file(of_tensor(value)))
 
 
 def test_a_storage_is_one_thing(file):
     values = [("x", one()), ("y", one(shape=(12,), strides=(1,), kind="DoubleStorage", count=12))]
-    message = "expected storage 0 to be one thing. Received: two"
+    message = "storage 0 of 24 float32. Received: of 12 float64"
     assert message in refusal(file(zipped(dict_of(values))))
 
 
-def test_booleans_are_0_or_1(file):
-    value = dict_of([("x", tensor(storage("BoolStorage", "0", 2), 0, (2,), (1,)))])
-    assert "booleans" in refusal(file(zipped(value, [("data/0", b"\x01\x02")])))
-
-
-# Archives.
-
-PKL = ("data.pkl", pickled(dict_of([("x", one())])))
-DATA = ("data/0", NUMBERS.tobytes())
+# Files that are not what they should be.
 
 
 @pytest.mark.parametrize(
-    ("records", "message"),
+    ("records", "received"),
     [
-        ([DATA], "expected one data.pkl in the archive. Received: 0"),
-        (
-            [PKL, DATA, ("data/1/data.pkl", b"")],
-            "expected one data.pkl in the archive. Received: 2",
-        ),
-        ([PKL], "expected the record data/0. Received: an archive without it"),
-        ([PKL, DATA, ("../x", b"")], "Received: 'archive/../x'"),
-        ([PKL, DATA, (".data/../../x", b"")], "Received: 'archive/.data/../../x'"),
-        ([PKL, DATA, ("data/a", b"")], "Received: 'archive/data/a'"),
-        (
-            [PKL, DATA, ("code/m.py", b"")],
-            "expected the records of torch.save. Received: 'archive/c",
-        ),
-        ([PKL, DATA, ("byteorder", b"middle")], "little or big as byteorder. Received: b'middle'"),
+        ([DATA], "one data.pkl in the archive. Received: 0"),
+        ([PKL, DATA, ("data/1/data.pkl", b"")], "one data.pkl in the archive. Received: 2"),
+        ([PKL], "data/0 of 96 bytes. Received: None"),
+        ([PKL, DATA, ("byteorder", b"big")], "Received: b'big'"),
+        ([("data.pkl", pickled(text("a" * 2**20))), DATA], "at most 1,048,576 bytes"),
     ],
 )
-def test_records_are_those_of_torch_save(file, records, message):
-    assert message in refusal(file(archive(records)))
-
-
-@pytest.mark.parametrize("prefix", ["/", "", "a/b/", "../"])
-def test_one_folder_and_no_way_out_of_it(file, prefix):
-    message = refusal(file(archive([PKL, DATA], prefix)))
-    assert "expected one data.pkl" in message or "expected the records of torch.save" in message
-    two = archive([("a/data.pkl", PKL[1]), ("b/data/0", DATA[1])], "")
-    assert "Received: 'b/data/0'" in refusal(file(two))
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-def test_a_name_occurs_once(file):
-    assert "one record of each name. Received: two 'data/0'" in refusal(
-        file(archive([PKL, DATA, DATA]))
-    )
-
-
-def test_compressed_records_are_refused(file):
-    bomb = archive([PKL, ("data/0", b"\0" * 2**22)], compression=zipfile.ZIP_DEFLATED)
-    assert len(bomb) < 2**16
-    assert "records stored as they are. Received: data.pkl compressed" in refusal(file(bomb))
+def test_records_are_those_of_torch_save(file, records, received):
+    assert received in refusal(file(archive(records)))
 
 
 def patched(data, at, form, *values):
@@ -218,58 +205,38 @@ def patched(data, at, form, *values):
     return data[:at] + struct.pack(form, *values) + data[end:]
 
 
-def test_sizes_that_are_claimed_are_held_against_the_file(file):
-    data = archive([PKL, DATA])
+def test_sizes_that_are_claimed_are_compared_with_the_file(file):
+    data = GOOD["zip"]
     entry = data.rindex(b"PK\1\2")  # Of data/0: both its sizes in the directory.
-    claimed = patched(data, entry + 20, "<LL", 2**31, 2**31)
-    message = f"expected records of at most {len(data):,} bytes. Received: 2147483"
-    assert message in refusal(file(claimed))
+    message = f"records of {len(data):,} bytes at most"
+    assert message in refusal(file(patched(data, entry + 20, "<LL", 2**31, 2**31)))
     for size in (97, 200):
         claimed = patched(data, entry + 20, "<LL", size, size)
-        assert "data/0 of 96 bytes. Received: " in refusal(file(claimed))
-    flags = patched(data, entry + 8, "<H", 1)
-    assert "stored as they are" in refusal(file(flags))
+        assert f"data/0 of 96 bytes. Received: {size}" in refusal(file(claimed))
+    bomb = archive([PKL, ("data/0", b"\0" * 2**22)], compression=zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 2**16 and "at most. Received: more" in refusal(file(bomb))
+    # A directory that is read at once.
+    many = archive([PKL, *((f"data/{i}", b"") for i in range(20_000))])
+    assert "at most 1,048,576 bytes at once. Received: more" in refusal(file(many))
 
 
-def test_the_directory_is_small(file, monkeypatch):
-    data = archive([PKL, DATA])
-    assert "expected at most 20,000 entries. Received: 20,001" in refusal(
-        file(patched(data, len(data) - 12, "<H", 20_001))
-    )
-    for claim, message in (
-        (len(data) + 1, "a directory of at most 4,194,304 bytes. Received: "),
-        (2**32 - 1, "a directory of at most 4,194,304 bytes. Received: 4,294,967,295"),
-    ):
-        assert message in refusal(file(patched(data, len(data) - 10, "<L", claim)))
-    monkeypatch.setattr(torch_weights, "MOST_ENTRIES", 20)
-    many = archive([PKL, DATA, *((f"data/{i}", b"") for i in range(1, 30))])
-    many = patched(many, len(many) - 12, "<H", 2)  # Few, by its own account.
-    assert "expected at most 20 entries. Received: 31" in refusal(file(many))
-
-
-def test_damage_is_noticed(file):
-    good = archive([PKL, DATA])
-    at = good.index(DATA[1])
-    flipped = good[: at + 5] + bytes([good[at + 5] ^ 1]) + good[at + 6 :]
-    assert "expected a whole data/0. Received: a damaged one" in refusal(file(flipped))
-    assert "expected a whole zip archive" in refusal(file(good + b"\0"))
-
-
-@pytest.mark.parametrize("form", ["zip", "legacy"])
-def test_no_part_of_a_file_is_taken_for_the_whole(file, form):
-    good = archive([PKL, DATA])
-    if form == "legacy":
-        good = legacy([("x", one())], [("0", NUMBERS)])
+@pytest.mark.parametrize("form", GOOD)
+def test_damage_is_noticed(file, form):
+    good = GOOD[form]
     assert list(read(file(good))) == ["x"]
     for length in range(0, len(good), 3):
         assert "Received: " in refusal(file(good[:length]))
+    if form == "legacy":
+        refusal(file(good + b"\0"))
+    else:
+        at = good.index(DATA[1])
+        refusal(file(good[: at + 5] + bytes([good[at + 5] ^ 1]) + good[at + 6 :]))
 
 
 def test_noise_ends_in_one_line_or_in_tensors(file):
     random = np.random.default_rng(1)
-    goods = [archive([PKL, DATA]), legacy([("x", one())], [("0", NUMBERS)])]
     for turn in range(300):
-        data = bytearray(goods[turn % 2])
+        data = bytearray(GOOD["zip" if turn % 2 else "legacy"])
         for at in random.integers(0, len(data), 1 + turn % 3):
             data[at] = random.integers(256)
         try:
@@ -280,54 +247,41 @@ def test_noise_ends_in_one_line_or_in_tensors(file):
             assert all(isinstance(array, np.ndarray) for array in found.values())
 
 
-# The older form.
-
-
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "received"),
     [
-        (legacy([("x", one())], []), "expected the storages of the tensors, once each"),
-        (legacy([("x", one())], [("0", NUMBERS), ("0", NUMBERS)]), "once each. Received: others"),
-        (legacy([("x", one())], [("1", NUMBERS)]), "once each. Received: others"),
+        (legacy([("x", one())], []), "storages of the tensors"),
+        (legacy([("x", one())], [("0", NUMBERS), ("0", NUMBERS)]), "storages of the tensors"),
+        (legacy([("x", one())], [("1", NUMBERS)]), "storages of the tensors"),
         (legacy([("x", one())], [("0", NUMBERS[:20])]), "as the tensors need. Received: "),
-        (legacy([("x", one())], [("0", NUMBERS)]) + b"\0", "as the tensors need. Received: "),
-        (legacy([], [], machine(b"\x89")), "a file of a little-endian machine. Received: another"),
-        (legacy([], [], machine(protocol=1002)), "expected protocol 1001. Received: 1002"),
-        (MAGIC, "expected a whole pickle. Received: a damaged one"),
-        (MAGIC + machine() + PKL[1] + pickled(number(1)), "expected a list of keys"),
+        (legacy([], [], machine(b"\x89")), "little-endian machine. Received: another"),
+        (legacy([], [], machine(protocol=1002)), "protocol 1001. Received: 1002"),
+        (MAGIC, "Received: a damaged one"),
+        (MAGIC + machine() + PKL[1] + pickled(number(1)), "Received: a damaged one"),
+        (patched(GOOD["legacy"], len(GOOD["legacy"]) - 104, "<q", 2**60), "1152921504606846976"),
     ],
 )
-def test_older_form_is_as_it_should_be(file, data, message):
-    assert message in refusal(file(data))
-
-
-def test_length_of_a_storage_is_said_twice(file):
-    good = legacy([("x", one())], [("0", NUMBERS)])
-    data = patched(good, len(good) - 96 - 8, "<q", 2**60)
-    assert "expected a storage of 24. Received: 1152921504606846976 elements" in refusal(file(data))
+def test_older_form_is_as_it_should_be(file, data, received):
+    assert received in refusal(file(data))
 
 
 def test_views_of_storages_are_refused(file):
     view = tuple_of(text("1"), number(0), number(24))
     value = tensor(storage("FloatStorage", "0", 24, view), 0, (24,), (1,))
-    assert "another persistent identity" in refusal(file(legacy([("x", value)], [("0", NUMBERS)])))
-
-
-# Files.
+    assert "('1', 0, 24)" in refusal(file(legacy([("x", value)], [("0", NUMBERS)])))
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"\x80\x04\x95", b"ustar", b"\n\x0c\n\x04conv"])
 def test_other_files_are_named_by_how_they_begin(file, data):
-    message = f"expected a checkpoint of torch.save. Received: a file that begins {data[:8]!r}"
-    assert message in refusal(file(data))
+    assert f"Received: a file that begins {data!r}" in refusal(file(data))
 
 
 def test_files_that_cannot_be_read(tmp_path, file, monkeypatch):
     assert "Received: No such file or directory" in refusal(tmp_path / "none.pth")
     assert "Received: Is a directory" in refusal(tmp_path)
     monkeypatch.setattr(torch_weights, "MOST_FILE_BYTES", 100)
-    path = file(archive([PKL, DATA]))
-    assert f"expected at most 100 bytes. Received: {path.stat().st_size}" in refusal(path)
+    path = file(GOOD["zip"])
+    assert f"at most 100 bytes. Received: {path.stat().st_size}" in refusal(path)
 
 
 def test_claims_are_checked_before_anything_is_allocated(file):
@@ -336,41 +290,159 @@ def test_claims_are_checked_before_anything_is_allocated(file):
         of_tensor(one(shape=(2**40,), strides=(0,))),
         of_tensor(one(shape=(2**62, 2**62), strides=(0, 0), count=2**62)),
         legacy([("x", one(shape=(2**40,), strides=(1,), count=2**40))], [("0", NUMBERS)]),
+        # What is remembered under a large number: the unpickler of C makes room for all below it.
+        zipped(b"Nr\xff\xff\xff\x7f" + b"0"),
     ]
     tracemalloc.start()
     try:
         for data in claims:
             refusal(file(data))
-        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+        assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
     finally:
         tracemalloc.stop()
 
 
-def test_the_form_of_python_2(file):
-    """All items of the dict given to it at once, as lists, and short texts: the heads of LPIPS."""
+# Code in the pickle.
 
-    def short(value):
-        return b"U" + bytes([len(value)]) + value.encode()
 
-    def pair(key, value):
-        return list_of(short(key), value)
+def system(command):
+    return call(name("os", "system"), text(command))
 
-    arrays = {"lin0": np.arange(6, dtype=np.float32).reshape(2, 3), "lin1": np.ones(4, np.float32)}
-    for function in ("_rebuild_tensor_v2", "_rebuild_tensor"):
-        values = []
-        for key, array in enumerate(arrays.values()):
-            value = whole(array, str(key), b"N")
-            if function == "_rebuild_tensor":
-                value = value.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor")
-                value = value.replace(b"\x89" + ORDERED, b"")
-            values.append(value)
-        items = [pair(*item) for item in zip(arrays, values, strict=True)]
-        data = MAGIC + machine()
-        data += pickled(call(name("collections", "OrderedDict"), list_of(*items)))
-        data += pickled(list_of(text("0"), text("1")))
-        for array in arrays.values():
-            data += struct.pack("<q", array.size) + array.tobytes()
-        found = read(file(data))
-        assert list(found) == list(arrays)
-        for key, array in arrays.items():
-            np.testing.assert_array_equal(found[key], array)
+
+V2 = name("torch._utils", "_rebuild_tensor_v2")
+# Each puts `run`, a call that writes a file, somewhere.
+TRAPS = {
+    "the whole": lambda run: run,
+    "a value": lambda run: dict_of([("x", one()), ("y", run)]),
+    "a value of a value": lambda run: dict_of([("x", dict_of([("y", run)]))]),
+    "a list": lambda run: dict_of([("x", list_of(run))]),
+    "a key": lambda run: b"}" + run + one() + b"s",
+    "a shape": lambda run: dict_of([("x", call(V2, storage("FloatStorage", "0", 24), run))]),
+    "a storage": lambda run: dict_of([("x", tensor(run, 0, (1,), (1,)))]),
+    "hooks": lambda run: call(name("torch._utils", "_rebuild_parameter"), one(), b"\x88", run),
+    "a state": lambda run: ORDERED + dict_of([("_metadata", run)]) + b"b",
+    "what is dropped": lambda run: run + b"0" + dict_of([("x", one())]),
+}
+
+
+@pytest.mark.parametrize("place", TRAPS)
+def test_a_call_is_refused_wherever_it_is(file, tmp_path, monkeypatch, place):
+    marker = tmp_path / "it ran"
+    value = TRAPS[place](system(f"touch '{marker}'"))
+    monkeypatch.setattr(os, "system", lambda command: marker.touch())
+    assert "'os.system'; not run" in refusal(file(zipped(value)))
+    assert "'os.system'; not run" in refusal(file(MAGIC + machine() + pickled(value)))
+    assert not marker.exists()
+
+
+def test_the_trap_is_one(file, tmp_path):
+    """What `pickle` does with the same bytes."""
+    marker = tmp_path / "it ran"
+    value = TRAPS["a value of a value"](system(f"touch '{marker}'"))
+    refusal(file(zipped(value)))
+    assert not marker.exists()
+    pickle.loads(pickled(value))
+    assert marker.exists()
+
+
+def test_no_module_is_imported_for_its_name(file, tmp_path, monkeypatch):
+    (tmp_path / "trap_module.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    message = refusal(file(zipped(dict_of([("x", name("trap_module", "Weights"))]))))
+    assert "'trap_module.Weights'; not run" in message
+    assert set(sys.modules) == before
+
+
+ORDERED_NAME = name("collections", "OrderedDict")
+STATE = dict_of([("_metadata", b"N")])
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        (call(name("builtins", "eval"), text("1")), "'builtins.eval'; not run"),
+        (name("torch._utils", "_rebuild_tensor_v2.__globals__"), "__globals__'; not run"),
+        (name("torch", "FloatStorage.os\x00"), "'torch.FloatStorage.os"),
+        (text("os") + text("system") + b"\x93" + tuple_of(text("x")) + b"R", "damaged"),
+        (b"(" + text("x") + b"ios\nsystem\n", "damaged"),
+        (b"(" + ORDERED_NAME + b"o", "damaged"),
+        (ORDERED_NAME + b")\x81", "damaged"),
+        (ORDERED_NAME + b")}\x92", "damaged"),
+        (b"Pos.system\n", "damaged"),
+        (b"\x82\x01", "damaged"),
+        (b"C\x01a", "damaged"),
+        (b"\x97", "damaged"),
+        (b"]\x85Q", "damaged"),
+        (text("os") + b"Q", "damaged"),
+        (text("os") + b")R", "damaged"),
+        (one() + b")R", "damaged"),
+        (name("torch", "FloatStorage") + b")R", "damaged"),
+        (call(ORDERED_NAME, tuple_of(list_of(text("x"), b"N"))), "damaged"),
+        (b"}" + dict_of([("x", b"N")]) + b"b", "a state of a dict; not run"),
+        (ORDERED + dict_of([("__class__", b"N")]) + b"b", "a state of a dict; not run"),
+        (one() + STATE + b"b", "a state of an array"),
+        (ORDERED_NAME + STATE + b"b", "a state of <function"),
+        (V2 + b"N" + dict_of([("__defaults__", b"N")]) + b"\x86b", "a state of <function"),
+    ],
+)
+def test_no_other_way_to_a_call(file, value, received):
+    assert received in refusal(file(zipped(dict_of([("x", value)]))))
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        (list_of(one()), "a dict of tensors. Received: [array("),
+        (one(), "a dict of tensors. Received: an array"),
+        (b"N", "a dict of tensors. Received: None"),
+        (dict_of([("epoch", number(3))]), "a tensor as 'epoch'. Received: 3"),
+        (dict_of([("a\nb", dict_of([]))]), r"a tensor as 'a\nb'. Received: a dict"),
+        (dict_of([("x", storage("FloatStorage", "0", 24))]), "'x'. Received: a storage"),
+        (b"}" + number(1) + one() + b"s", "names as keys. Received: 1"),
+        (b"}" + number(2**70) + one() + b"s", f"Received: {2**70}"),
+        (call(name("torch._utils", "_rebuild_parameter"), b"N", b"N", b"N"), "Received: None"),
+    ]
+    + [
+        (value, "Received: a damaged one")
+        for value in [b"", b"t", b"}u", b"R", b"h\x09", b"}(" + text("x") + b"u", b"(s", b"(\x85"]
+        + [b"\xff", b"X\xff\xff\xff\xff", b"\x8d" + b"\xff" * 8, b"Ix\n", b"I" + b"9" * 5000]
+        + [b"]" + text("x") + one() + b"s", b"}" + one() + b"a"]
+        + [call(V2, storage("FloatStorage", "0", 24))]
+    ],
+)
+def test_anything_but_tensors_is_refused(file, value, received):
+    assert received in refusal(file(zipped(value)))
+
+
+# Bombs.
+
+
+def test_what_is_recalled_is_not_multiplied(file):
+    """Two of two of two ..., a hundred times: 2^100 values where they were taken apart."""
+    twice = (b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(100))
+    doubling = tuple_of(b")q\x00", *twice)
+    assert "a tensor as 'x'. Received: ((" in refusal(file(of_tensor(doubling)))
+    # As a key its hash would never end.
+    key = b"}q\xc8" + doubling + one() + b"s"
+    assert "names as keys. Received: ((" in refusal(file(zipped(key)))
+    pairs = call(ORDERED_NAME, list_of(list_of(doubling, b"N")))
+    assert "names as keys. Received: ((" in refusal(file(zipped(pairs)))
+
+
+def test_a_list_makes_one_dict(file):
+    """Otherwise 20,000 names, recalled 30,000 times, were 40 GB."""
+    pairs = list_of(list_of(text("x"), b"N"))
+    first = call(ORDERED_NAME, pairs + b"q\xc8")
+    again = call(ORDERED_NAME, b"h\xc8")
+    values = torch_weights._TensorUnpickler(
+        io.BytesIO(pickled(tuple_of(first, again))), None
+    ).load()
+    assert values == ({"x": None}, {})
+
+
+def test_deep_nesting_and_many_operations_end(file):
+    most = torch_weights.MOST_PICKLE_BYTES // 2
+    assert "a dict of tensors. Received: ((" in refusal(file(zipped(b")" + b"\x85" * most)))
+    # Marks at the bottom, so that every tuple is looked for from the top.
+    refusal(file(zipped(b"(" + b"N" * 20_000 + b"(t" * 20_000 + b"tt")))

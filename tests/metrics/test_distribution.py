@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gans.features.features import Features
 from gans.metrics import distribution
 from gans.metrics.distribution import entropies, measure, measure_real, spacing, spread
-from gans.metrics.frechet import Moments, frechet_distance
+from gans.metrics.feature_sets import Features, Moments
+from gans.metrics.frechet import frechet_distance
 from gans.metrics.inception_score import inception_score
 from gans.metrics.kernel_distance import kernel_distance
 from gans.metrics.neighbours import prdc

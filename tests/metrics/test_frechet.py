@@ -1,14 +1,12 @@
 """Moments against NumPy's own, the Frechet distance against closed forms and SciPy's root."""
 
-import io
-import re
-
 import numpy as np
 import pytest
 from scipy import linalg
 
 from gans.metrics import frechet
-from gans.metrics.frechet import Moments, frechet_distance
+from gans.metrics.feature_sets import Moments
+from gans.metrics.frechet import frechet_distance
 
 
 def gaussians(count, size, seed=0, mean=0.0):
@@ -31,189 +29,11 @@ def by_the_reference(a, b):
     return np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * np.trace(root)
 
 
-# Moments.
-
-
-@pytest.mark.parametrize("count", [2, 3, 100, 2048, 2049, 5000])
-def test_mean_and_covariance_are_numpys(count):
-    rows = gaussians(count, 4, mean=3.0)
-    moments = Moments.of(rows)
-    assert (moments.count, moments.dimensions) == (count, 4)
-    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), rtol=1e-13)
-    expected = np.cov(rows, rowvar=False)
-    np.testing.assert_allclose(moments.covariance, expected, rtol=1e-11, atol=1e-12)
-    assert moments.covariance.dtype == np.float64
-    np.testing.assert_array_equal(moments.covariance, moments.covariance.T)
-
-
-def test_a_large_mean_costs_no_digits():
-    """E[x^2] - E[x]^2 in float64 would be off by 1e12 * 1e-16 = 1e-4, and is, below."""
-    rows = gaussians(6000, 3, mean=1e6)
-    expected = np.cov(rows, rowvar=False)
-    np.testing.assert_allclose(Moments.of(rows).covariance, expected, rtol=1e-9)
-    naive = rows.T @ rows / len(rows) - np.outer(rows.mean(axis=0), rows.mean(axis=0))
-    assert np.abs(naive / expected - 1).max() > 1e-5
-
-
-def test_blocks_with_different_means_are_joined():
-    """Half of the rows at -5, half at 5: the spread is between the blocks, not in them."""
-    rows = np.repeat([[-5.0, 1.0], [5.0, 1.0]], 2048, axis=0)
-    moments = Moments.of(rows)
-    np.testing.assert_array_equal(moments.mean, [0.0, 1.0])
-    np.testing.assert_allclose(moments.covariance, [[25 * 4096 / 4095, 0], [0, 0]], rtol=1e-14)
-
-
-@pytest.mark.parametrize("sizes", [[1] * 5000, [50] * 100, [4999, 1], [2048, 0, 2952]])
-def test_the_bytes_do_not_depend_on_the_batches(sizes):
-    rows = gaussians(5000, 3).astype(np.float32)
-    whole, parts = Moments.of(rows), Moments()
-    batch = np.empty((5000, 3), np.float32)
-    for part in np.split(rows, np.cumsum(sizes)[:-1]):
-        # The caller may use its array again.
-        batch[: len(part)] = part
-        parts.add(batch[: len(part)])
-    assert parts.covariance.tobytes() == whole.covariance.tobytes()
-    assert parts.mean.tobytes() == whole.mean.tobytes()
-
-
-def test_asking_changes_nothing():
-    rows = gaussians(3000, 3)
-    asked, unasked = Moments(), Moments()
-    for part in np.array_split(rows, 7):
-        asked.add(part)
-        unasked.add(part)
-        asked.mean, asked.covariance, asked.to_arrays()
-    assert asked.covariance.tobytes() == unasked.covariance.tobytes()
-
-
-@pytest.mark.parametrize("first", [0, 1, 10, 404, 2048, 2100])
-def test_merging_is_adding(first):
-    rows = gaussians(4500, 3, mean=1e3)
-    left, right = Moments(), Moments.of(rows[first:])
-    if first:
-        left.add(rows[:first])
-    before = right.covariance
-    left.merge(right)
-    left.add(rows[:5])
-    both = np.concatenate([rows, rows[:5]])
-    assert left.count == 4505
-    np.testing.assert_allclose(left.mean, both.mean(axis=0), rtol=1e-13)
-    np.testing.assert_allclose(left.covariance, np.cov(both, rowvar=False), rtol=1e-10)
-    # The other stays as it is, whatever becomes of this one (404: its rows are whole blocks).
-    left.merge(left)
-    assert left.count == 9010
-    np.testing.assert_array_equal(right.covariance, before)
-
-
-def test_an_empty_one_adds_nothing():
-    moments = Moments.of(gaussians(9, 2))
-    moments.merge(Moments())
-    assert moments.count == 9
-    np.testing.assert_array_equal(moments.mean, gaussians(9, 2).mean(axis=0))
-
-
-def test_float32_rows_are_summed_in_float64():
-    rows = np.full((3000, 1), 16777217.0)
-    rows[::2] = 16777219.0
-    # float32 has neither of these; of its neighbours the mean is even.
-    narrow = rows.astype(np.float32)
-    assert Moments.of(narrow).mean[0] == narrow.astype(np.float64).mean()
-    assert Moments.of(narrow).covariance[0, 0] == pytest.approx(np.var(narrow, ddof=1, dtype="f8"))
-
-
-def test_the_arrays_give_back_the_same_bytes(tmp_path):
-    moments = Moments.of(gaussians(3000, 5))
-    file = io.BytesIO()
-    np.savez(file, **moments.to_arrays())
-    file.seek(0)
-    with np.load(file, allow_pickle=False) as arrays:
-        again = Moments.from_arrays(arrays)
-    assert again.count == 3000
-    assert again.covariance.tobytes() == moments.covariance.tobytes()
-    assert again.mean.tobytes() == moments.mean.tobytes()
-    assert frechet_distance(again, moments) == frechet_distance(moments, moments)
-    kept = {name: array.copy() for name, array in moments.to_arrays().items()}
-    given = Moments.from_arrays(kept)
-    given.add(gaussians(100, 5, seed=1))
-    given.merge(given)
-    assert given.count == 6200
-    np.testing.assert_array_equal(kept["scatter"], moments.to_arrays()["scatter"])
-
-
-GOOD = {"count": np.array(3), "mean": np.zeros(2), "scatter": np.eye(2)}
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"count": None}, "Received: no count"),
-        ({"scatter": None}, "Received: no scatter"),
-        ({"count": np.array(1)}, "count of at least 2. Received: 1"),
-        ({"count": np.array(3.0)}, "count of at least 2. Received: 3.0"),
-        ({"count": np.array([3])}, "Received: [3]"),
-        ({"mean": np.zeros((1, 2))}, "Received: (1, 2) and (2, 2)"),
-        ({"mean": np.zeros(3)}, "Received: (3,) and (2, 2)"),
-        ({"mean": np.zeros(2, np.float32)}, "expected float64. Received: float32 and float64"),
-        ({"mean": np.array([0.0, np.nan])}, "Received: NaN or infinity"),
-        ({"scatter": np.full((2, 2), np.inf)}, "Received: NaN or infinity"),
-        ({"scatter": np.array([[1.0, 0.5], [0.0, 1.0]])}, "one that cannot be"),
-        ({"scatter": -np.eye(2)}, "one that cannot be"),
-    ],
-)
-def test_arrays_that_are_no_moments_are_refused(change, words):
-    arrays = {name: array for name, array in {**GOOD, **change}.items() if array is not None}
-    assert Moments.from_arrays(GOOD).count == 3
-    with pytest.raises(ValueError, match=re.escape(words)) as error:
-        Moments.from_arrays(arrays)
-    assert "\n" not in str(error.value)
-
-
-def test_bad_rows_are_refused_and_leave_no_trace():
-    moments = Moments.of(gaussians(10, 2))
-    before = moments.covariance
-    bad = np.zeros((4, 2))
-    bad[3, 0] = np.nan
-    with pytest.raises(ValueError, match="expected finite features. Received: .* row 3$"):
-        moments.add(bad)
-    with pytest.raises(ValueError, match=re.escape("features (n, 2). Received: (4, 3)")):
-        moments.add(np.zeros((4, 3)))
-    with pytest.raises(ValueError, match="moments of 2 features. Received: 3"):
-        moments.merge(Moments.of(np.zeros((4, 3))))
-    assert moments.count == 10
-    np.testing.assert_array_equal(moments.covariance, before)
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_one_row_has_no_covariance(count):
-    moments = Moments.of(np.zeros((count, 2)))
-    for ask in (
-        lambda: moments.mean,
-        lambda: moments.covariance,
-        moments.to_arrays,
-        lambda: frechet_distance(moments, Moments.of(np.eye(2))),
-    ):
-        with pytest.raises(ValueError, match=f"at least 2 rows. Received: {count}"):
-            ask()
-
-
-def test_too_few_rows_for_full_rank_are_warned_of():
-    few, enough = Moments.of(gaussians(7, 7)), Moments.of(gaussians(8, 7))
-    assert few.full_rank_needs == enough.full_rank_needs == 8
-    assert few.warning().startswith("7 pictures are too few for 7 features")
-    assert few.warning().endswith("8 or more are needed") and "\n" not in few.warning()
-    assert enough.warning() is None
-    ranks = [np.linalg.matrix_rank(moments.covariance) for moments in (few, enough)]
-    assert ranks == [6, 7]
-
-
-# The distance.
-
-
 @pytest.mark.parametrize(("count", "size"), [(5000, 8), (40, 64), (2, 3), (65, 64)])
 def test_identical_sets_are_at_no_distance(count, size):
     moments = Moments.of(gaussians(count, size, mean=10.0))
     again = Moments.of(gaussians(count, size, mean=10.0))
-    assert 0 <= frechet_distance(moments, again) < 1e-13 * np.trace(moments.covariance)
+    assert 0 <= frechet_distance(moments, again) < 1e-13 * np.trace(moments.sums().covariance)
 
 
 def test_a_shift_costs_its_square():
@@ -278,7 +98,7 @@ def test_one_dimension_that_is_missing_is_none():
     """Of a singular matrix Cholesky may by chance make a root, with 1e-8 where there is nothing."""
     for seed in range(20):
         flat = gaussians(30, 3, seed) @ np.random.default_rng([seed, 1]).standard_normal((3, 4))
-        root = frechet._root(Moments.of(flat)._total())
+        root = frechet._root(Moments.of(flat).sums())
         assert root.shape == (4, 3)
         np.testing.assert_allclose(root @ root.T, np.cov(flat, rowvar=False), rtol=0, atol=1e-12)
 
@@ -304,7 +124,7 @@ def test_constant_features_are_no_error():
     collapsed = Moments.of(np.repeat(rows[:1], 9, axis=0))
     assert frechet_distance(collapsed, collapsed) < 1e-30
     spread = Moments.of(rows)
-    expected = np.sum((spread.mean - rows[0]) ** 2) + np.trace(spread.covariance)
+    expected = np.sum((spread.sums().mean - rows[0]) ** 2) + np.trace(spread.sums().covariance)
     assert frechet_distance(spread, collapsed) == pytest.approx(expected, rel=1e-12)
 
 

@@ -10,8 +10,8 @@ from gans.metrics import generation
 from gans.metrics.diversity import random_pair_distance
 from gans.metrics.generation import Generated, measure, measure_while_training
 from gans.metrics.metric import missing
+from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
 
 HUES = {"red": 0, "lime": 90, "cyan": 180, "violet": 270}
 NEUTRALS = ["black", "grey"]
@@ -61,7 +61,17 @@ class FakeClassifier:
     """Sees the class as the brightness of the first pixel: class c of k is 2 c / (k - 1) - 1."""
 
     def __init__(self, classes, size=32, channels=3, accuracy=0.995):
-        self.facts = Facts(tuple(classes), True, size, channels, accuracy, 100, 1, 0, "fake")
+        self.facts = Facts(
+            classes=tuple(classes),
+            exclusive=True,
+            image_size=size,
+            image_channels=channels,
+            accuracy=accuracy,
+            images=100,
+            epochs=1,
+            seed=0,
+            dataset="fake",
+        )
 
     def predict(self, images):
         count = len(self.facts.classes)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gans.metrics import neighbours
-from gans.metrics.neighbours import expected_coverage, nearest, prdc
+from gans.metrics.neighbours import nearest, prdc
 
 
 def line(*places):
@@ -144,6 +144,16 @@ def test_far_from_the_origin_nothing_changes():
     # Fakes far away are as near to each other as before.
     radii = [neighbours._radii(rows, (3,), 1e-15)[0][0] for rows in (fake, fake + 1e9)]
     np.testing.assert_allclose(*radii, rtol=1e-6)
+
+
+def expected_coverage(real: int, fake: int, k: int = 5) -> float:
+    """Coverage on average where both sets are of one continuous distribution, whichever that is.
+
+    A ball is empty where the k pictures nearest to its centre, of n - 1 real ones and m fakes, are
+    all real (Naeem et al., section 3.3). Of many of each it is 1 - 1 / 2^k. The density is then 1.
+    """
+    places = np.arange(k)
+    return float(1 - np.prod((real - 1 - places) / (real + fake - 1 - places)))
 
 
 def test_both_sets_of_one_distribution():

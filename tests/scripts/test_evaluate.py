@@ -16,8 +16,8 @@ from gans.bicyclegan import build_encoder, build_generator
 from gans.command_line import command
 from gans.metrics.diversity import random_pair_distance
 from gans.metrics.hues import dominant_hues, read_palette
+from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
 from gans.training.run_folder import RunFolder
 
 OLDEST = ["hues_per_sketch", "hue_kept", "latent_error"]

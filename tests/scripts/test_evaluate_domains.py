@@ -17,9 +17,9 @@ from gans.data import pairs, prepared, unpaired
 from gans.discogan import DiscoGAN
 from gans.metrics.diversity import random_pair_distance
 from gans.metrics.hues import effective_hues, hue_carried
-from gans.metrics.masks import mask_iou
+from gans.metrics.items import mask_iou
+from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
-from gans.metrics.sharpness import gradient_energy
 from gans.pix2pix import Pix2Pix
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder

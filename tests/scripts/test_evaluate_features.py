@@ -31,10 +31,20 @@ def judge(tmp_path_factory):
     """A classifier of 28x28 digits that has learnt nothing, saved."""
     folder = tmp_path_factory.mktemp("judge") / "classifier"
     names = tuple("0123456789")
-    facts = classifiers.Facts(names, True, 28, 1, 0.5, 60, 1, 0, "mnist")
+    facts = classifiers.Facts(
+        classes=names,
+        exclusive=True,
+        image_size=28,
+        image_channels=1,
+        accuracy=0.5,
+        images=60,
+        epochs=1,
+        seed=0,
+        dataset="mnist",
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        classifiers.Classifier(classifiers.build(28, 1, 10, exclusive=True), facts).save(folder)
+        classifiers.Classifier(classifiers.Classifier.build(facts), facts).save(folder)
     return folder
 
 
@@ -133,7 +143,7 @@ def test_a_run_is_measured_by_its_features_with_all_that_decides_them(run, judge
         "n_fake": 40,
         "split": "train",
         "extractor": "mnist",
-        "extractor_sha256": classifiers.sha256(judge / classifiers.WEIGHTS),
+        "extractor_sha256": classifiers.read_facts(judge)[1],
         "extractor_accuracy": 0.5,
         "resize": "none",
         "dtype": "float32",
@@ -420,12 +430,20 @@ def test_data_without_labels_has_no_classifier_of_its_own(run, evaluate, tmp_pat
 
 def test_a_gan_that_translates_is_measured_by_what_it_paints(trained, evaluate, toy_bags, tmp_path):
     names = ("red", "blue")
-    facts = classifiers.Facts(names, False, 32, 3, 0.5, 12, 1, 0, "toy_fashion")
+    facts = classifiers.Facts(
+        classes=names,
+        exclusive=False,
+        image_size=32,
+        image_channels=3,
+        accuracy=0.5,
+        images=12,
+        epochs=1,
+        seed=0,
+        dataset="toy_fashion",
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        classifiers.Classifier(classifiers.build(32, 3, 2, exclusive=False), facts).save(
-            tmp_path / "judge"
-        )
+        classifiers.Classifier(classifiers.Classifier.build(facts), facts).save(tmp_path / "judge")
     folder = tmp_path / "out"
     given = (
         f"--run_dir={trained}",

@@ -130,8 +130,18 @@ def test_codes_by_a_named_classifier(begun, evaluate, digits, tmp_path):
     del digits["label_names"]
     folder, gan, settings = begun(InfoGAN, digits, dense_units=8)
     random = np.random.default_rng(0).random((1, 28, 28, 1)).astype(np.float32)
-    facts = classifiers.Facts(tuple("0123456789"), True, 28, 1, 0.5, 1, 1, 0, "by hand")
-    classifier = classifiers.Classifier(classifiers.build(28, 1, 10, True, seed=1), facts)
+    facts = classifiers.Facts(
+        classes=tuple("0123456789"),
+        exclusive=True,
+        image_size=28,
+        image_channels=1,
+        accuracy=0.5,
+        images=1,
+        epochs=1,
+        seed=0,
+        dataset="by hand",
+    )
+    classifier = classifiers.Classifier(classifiers.Classifier.build(facts, seed=1), facts)
     assert classifier.predict(random).shape == (1, 10)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from gans.command_line import command
+from gans.evaluation.tables import show
 from gans.metrics import generation
-from gans.metrics.tables import show
 from gans.training.restore import open_run
 
 

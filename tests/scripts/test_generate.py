@@ -18,17 +18,15 @@ from gans.bicyclegan import BicycleGAN
 from gans.cgan import CGAN
 from gans.command_line import cli, command
 from gans.data import points
-from gans.data.figures import labelled_blocks
 from gans.data.held_out import classifier_images
-from gans.data.images import to_uint8
-from gans.data.sheets import brightest, sheet, shown
+from gans.data.images import to_float, to_uint8
 from gans.dcgan import DCGAN
-from gans.features.classifier import as_float
 from gans.gan import GAN
 from gans.infogan import InfoGAN
 from gans.matching_cgan import MatchingCGAN
 from gans.metrics import probe
 from gans.nn import guided, walks
+from gans.pictures.image_grid import full_contrast, image_blocks, image_grid
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder
@@ -163,7 +161,7 @@ def test_samples_are_those_of_the_fixed_noise(generate, run_of, tmp_path, capsys
     for number, image in enumerate(to_uint8(images)):
         np.testing.assert_array_equal(read(out / f"sample_{number}.png"), image)
     numbers = [list("01234567"), list("89")]
-    expected = sheet([images[:8], images[8:]], captions=numbers)
+    expected = image_grid([images[:8], images[8:]], captions=numbers)
     np.testing.assert_array_equal(read(out / "samples.png"), expected)
     assert len({path.read_bytes() for path in out.glob("sample_*")}) >= 5
     assert capsys.readouterr().out == f"{out / 'samples.png'}\n"
@@ -209,7 +207,7 @@ def test_a_row_of_a_class_is_generated_of_its_label(generate, run_of, tmp_path):
     for stem, images in zip(("dark_green", "red"), rows, strict=True):
         for number, image in enumerate(to_uint8(images)):
             np.testing.assert_array_equal(read(out / f"{stem}_{number}.png"), image)
-    expected = sheet(rows, ["dark green", "red"], list("0123"))
+    expected = image_grid(rows, ["dark green", "red"], list("0123"))
     np.testing.assert_array_equal(read(out / "samples.png"), expected)
     assert not np.array_equal(*map(to_uint8, rows))
 
@@ -258,7 +256,7 @@ def test_images_of_other_channels_are_arrays(generate, run_of, tmp_path):
     for number in range(2):
         saved = np.load(tmp_path / "out" / f"sample_{number}.npy")
         np.testing.assert_array_equal(saved, images[number])
-    expected = sheet([images[..., :3]], captions=[["0", "1"]])
+    expected = image_grid([images[..., :3]], captions=[["0", "1"]])
     np.testing.assert_array_equal(read(tmp_path / "out" / "samples.png"), expected)
 
 
@@ -301,7 +299,7 @@ def test_an_interpolation_goes_from_sample_to_sample(generate, run_of, tmp_path,
     ways = [walks.walk(z[a], z[b], 4, gan.latent, noise_dim) for a, b in ((0, 5), (3, 1))]
     rows = [gan.generate(way) for way in ways]
     picture = read(tmp_path / "out" / "interpolation.png")
-    np.testing.assert_array_equal(picture, sheet(rows, ["0 - 5", "3 - 1"]))
+    np.testing.assert_array_equal(picture, image_grid(rows, ["0 - 5", "3 - 1"]))
     # The ends are the samples themselves.
     for row, ends in zip(rows, ((0, 5), (3, 1)), strict=True):
         np.testing.assert_array_equal(to_uint8(row[[0, -1]]), to_uint8(gan.generate(z[[*ends]])))
@@ -318,7 +316,7 @@ def test_rows_of_an_interpolation_have_classes_in_turn(generate, run_of, tmp_pat
         gan.generate(walks.walk(z[a], z[a + 1], 3, "normal"), repeated(one_hot(column), 3))
         for a, column in ((0, 1), (2, 0), (4, 1))
     ]
-    expected = sheet(rows, ["blue: 0 - 1", "red: 2 - 3", "blue: 4 - 5"])
+    expected = image_grid(rows, ["blue: 0 - 1", "red: 2 - 3", "blue: 4 - 5"])
     np.testing.assert_array_equal(read(tmp_path / "out" / "interpolation.png"), expected)
 
 
@@ -336,8 +334,8 @@ def test_the_centre_of_arithmetic_is_a_minus_b_plus_c(generate, run_of, tmp_path
     picture = read(tmp_path / "out" / "arithmetic.png")
     side = 64
     rows, columns = 4, 7
-    width, height = (picture.shape[1] - 4) // columns, (picture.shape[0] - 4 - 17) // rows
-    top, left = 4 + 17 + height, 4 + 5 * width
+    width, height = (picture.shape[1] - 2) // columns, (picture.shape[0] - 2 - 17) // rows
+    top, left = 2 + 17 + height, 2 + 5 * width
     cell = picture[top : top + side, left : left + side]
     np.testing.assert_array_equal(cell, found.repeat(8, axis=0).repeat(8, axis=1))
 
@@ -379,13 +377,13 @@ def test_filters_are_shown_beside_random_ones(generate, run_of, tmp_path, name):
     blocks = []
     for title, one in (("trained", gan), ("random", type(gan)(**constructor))):
         judge = one.critic if hasattr(one, "critic") else one.discriminator
-        filters = brightest(guided.first_filters(judge, gan.image_channels))
+        filters = full_contrast(guided.first_filters(judge, gan.image_channels))
         empty = np.full((-len(filters) % 8, *filters.shape[1:]), 1.0, np.float32)
-        filters = shown(np.concatenate([filters, empty]))
+        filters = np.concatenate([filters, empty])
         blocks.append((title, filters.reshape(-1, 8, *filters.shape[1:])))
     assert not np.array_equal(blocks[0][1], blocks[1][1])
     found = read(tmp_path / "out" / "filters.png")
-    np.testing.assert_array_equal(found, labelled_blocks(blocks, zoom=8))
+    np.testing.assert_array_equal(found, image_blocks(blocks, 40))
     again = tmp_path / "again"
     assert generate(name, "--mode=filters", output=again) == 0
     for file in names:
@@ -406,9 +404,11 @@ def test_responses_are_those_of_the_strongest_samples_with_their_labels(generate
         gradients = guided.responses(maps, [images[best], labels[best]], feature)
         answers.append(gradients / np.abs(gradients).max(axis=(1, 2, 3), keepdims=True))
     blocks = [("samples, trained", np.stack(samples)), ("their responses", np.stack(answers))]
-    expected = labelled_blocks(blocks, zoom=8)
+    expected = image_blocks(blocks)
     found = read(tmp_path / "out" / "responses.png")
-    np.testing.assert_array_equal(found[:, : expected.shape[1]], expected)
+    # Two blocks of a random network follow, so that the names are larger.
+    height, width = len(image_grid(blocks[0][1])), expected.shape[1]
+    np.testing.assert_array_equal(found[-height:, :width], expected[-height:])
 
 
 @pytest.fixture
@@ -429,7 +429,7 @@ def test_a_probe_is_a_linear_classifier_on_features(run_script, tmp_path, capsys
     (images, labels), (others, of_others), names = classifier_images(settings, 16, 3)
 
     def features(pixels):
-        return gan.features(as_float(pixels))
+        return gan.features(to_float(pixels))
 
     fitted = probe.fit(features, images, labels.argmax(axis=1), len(names))
     accuracy = fitted.accuracy(features, others, of_others.argmax(axis=1))
@@ -474,7 +474,7 @@ def test_a_probe_may_take_fewer_images_and_another_folder(run_script, tmp_path, 
     chosen = [0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19, 21, 22, 24, 25, 27, 28]
 
     def pixels(images):
-        return as_float(images).reshape(len(images), -1)
+        return to_float(images).reshape(len(images), -1)
 
     fitted = probe.fit(pixels, images[chosen], labels[chosen].argmax(axis=1), len(names))
     expected = fitted.accuracy(pixels, others, of_others.argmax(axis=1))
@@ -508,7 +508,7 @@ def test_each_code_has_a_picture_in_which_only_it_changes(generate, run_of, tmp_
         gan.generate(np.concatenate([noise, repeated(one_hot(c), 2), codes], axis=1))
         for c in range(3)
     ]
-    expected = sheet(list(zip(*columns, strict=True)), (), list("012"))
+    expected = image_grid(list(zip(*columns, strict=True)), (), list("012"))
     np.testing.assert_array_equal(read(out / "categorical.png"), expected)
     values = np.float32([-2, -1, 0, 1, 2])
     for code in range(2):
@@ -521,7 +521,7 @@ def test_each_code_has_a_picture_in_which_only_it_changes(generate, run_of, tmp_
             for c in range(3)
         ]
         heads = ["-2.00", "-1.00", "0.00", "1.00", "2.00"]
-        expected = sheet(rows, list("012"), heads)
+        expected = image_grid(rows, list("012"), heads)
         np.testing.assert_array_equal(read(out / f"code_{code + 1}.png"), expected)
         with Image.open(out / f"code_{code + 1}.gif") as film:
             assert film.n_frames == 8

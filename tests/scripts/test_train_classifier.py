@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gans.features import classifier as classifiers
+from gans.features.torch_weights import sha256
 
 
 @pytest.fixture
@@ -53,11 +54,11 @@ def test_it_is_trained_once(train, tmp_path, digits):
         "seed": 3,
         "dataset": "lamps",
         "labels": None,
-        "sha256": classifiers.sha256(tmp_path / "out" / "classifier.weights.h5"),
+        "sha256": sha256(tmp_path / "out" / "classifier.weights.h5"),
     }
     with np.load(digits) as file:
         images, classes = file["x_test"], file["y_test"]
-    found = classifiers.load(tmp_path / "out").predict(classifiers.as_float(images))
+    found = classifiers.load(tmp_path / "out").predict(images)
     np.testing.assert_array_equal(found.argmax(axis=1), classes)
 
     before = (tmp_path / "out" / "classifier.weights.h5").stat()

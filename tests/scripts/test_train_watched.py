@@ -16,10 +16,20 @@ NARROW = ("--generator_filters=2", "--discriminator_filters=2", "--batch_size=4"
 
 
 def save_judge(folder, size, channels, dataset, exclusive):
-    facts = classifiers.Facts(("a", "b", "c"), exclusive, size, channels, 0.5, 60, 1, 0, dataset)
+    facts = classifiers.Facts(
+        classes=("a", "b", "c"),
+        exclusive=exclusive,
+        image_size=size,
+        image_channels=channels,
+        accuracy=0.5,
+        images=60,
+        epochs=1,
+        seed=0,
+        dataset=dataset,
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        model = classifiers.build(size, channels, 3, exclusive)
+        model = classifiers.Classifier.build(facts)
         classifiers.Classifier(model, facts).save(folder)
     return folder
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from gans.bicyclegan import BicycleGAN, build_encoder, build_generator
 from gans.command_line import command
-from gans.data.images import grid, to_uint8
+from gans.data.images import to_uint8
+from gans.pictures.image_grid import image_grid
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 
@@ -138,7 +139,7 @@ def test_one_sketch_in_many_random_styles_from_the_run_folder_alone(
     np.testing.assert_array_equal(pictures(out, "sketch", 3), expected)
     assert np.any(expected[0] != expected[1]) and np.any(expected[1] != expected[2])
     row = [image / np.float32(127.5) - 1 for image in (drawing(32, 32), *expected)]
-    np.testing.assert_array_equal(read(out / "sketch_all.png"), grid([row]))
+    np.testing.assert_array_equal(read(out / "sketch_all.png"), image_grid([row]))
     assert capsys.readouterr().out == f"{out}/sketch_all.png\n"
 
 
@@ -263,7 +264,7 @@ def test_grey_photos_are_painted_grey(translate, sketch, tmp_path, narrow):
     assert translate(sketch, "--samples=2", "--interpolate", run_dir=run.path) == 0
     for picture in pictures(tmp_path / "out", "sketch", 2):
         assert picture.shape == (32, 32)
-    assert read(tmp_path / "out" / "sketch_all.png").shape == (36, 104, 3)
+    assert read(tmp_path / "out" / "sketch_all.png").shape == (68, 200, 3)
     with Image.open(tmp_path / "out" / "sketch.gif") as image:
         assert image.n_frames == 2
 
@@ -353,7 +354,7 @@ def test_the_gif_goes_there_and_back(translate, sketch, tmp_path):
     assert len(frames) == 6
     for frame, original in zip(frames, [*way, way[2], way[1]], strict=True):
         errors = [np.abs(frame - picture).mean() for picture in way]
-        assert np.abs(frame - original).mean() == min(errors) < 8  # A GIF has 256 colours.
+        assert np.abs(frame - original).mean() == min(errors) < 12  # 256 colours for all frames.
 
 
 @pytest.mark.parametrize(

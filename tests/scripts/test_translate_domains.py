@@ -11,8 +11,9 @@ from PIL import Image
 from gans.bicyclegan import BicycleGAN
 from gans.command_line import command
 from gans.cyclegan import CycleGAN
-from gans.data.images import grid, to_uint8
+from gans.data.images import to_uint8
 from gans.discogan import DiscoGAN
+from gans.pictures.image_grid import image_grid
 from gans.pix2pix import Pix2Pix
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
@@ -123,7 +124,7 @@ def test_pix2pix_paints_one_picture(begun, translate, image, tmp_path, capsys):
     assert capsys.readouterr().out == f"{out}/photo_all.png\n"
     (expected,) = gan.translate(scaled(photo()))
     np.testing.assert_array_equal(read(out / "photo_1.png"), to_uint8(expected))
-    together = grid([[scaled(photo())[0], expected]])
+    together = image_grid([[scaled(photo())[0], expected]])
     np.testing.assert_array_equal(read(out / "photo_all.png"), together)
 
 
@@ -163,7 +164,7 @@ def test_each_direction_has_its_own_generator(begun, translate, image, tmp_path,
     received = read(out / "photo_1.png")
     np.testing.assert_array_equal(received, to_uint8(expected))
     assert (received != to_uint8(other)).any()
-    together = grid([[scaled(photo())[0], expected]])
+    together = image_grid([[scaled(photo())[0], expected]])
     np.testing.assert_array_equal(read(out / "photo_all.png"), together)
 
 
@@ -182,7 +183,7 @@ def test_the_reconstruction_is_shown_and_not_a_file_of_its_own(begun, translate,
     out = tmp_path / "out"
     assert names(out) == {"photo_1.png", "photo_all.png"}
     np.testing.assert_array_equal(read(out / "photo_1.png"), to_uint8(fake[0, ..., 0]))
-    together = grid([[scaled(photo())[0], fake[0], cycled[0]]])
+    together = image_grid([[scaled(photo())[0], fake[0], cycled[0]]])
     np.testing.assert_array_equal(read(out / "photo_all.png"), together)
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gans.command_line.errors import Failure
-from gans.data.images import grid
+from gans.pictures.image_grid import image_grid
 from gans.training import callbacks
 from gans.training.callbacks import Log, Profile, Samples, Save, StopOnNonFinite, StopOnSignal
 from gans.training.run_folder import RunFolder
@@ -214,7 +214,7 @@ def test_the_last_step_is_pictured_whatever_the_rhythm(run, writer):
 
 def test_a_picture_is_the_grid_of_the_preview_also_in_tensorboard(run, writer):
     samples(run, writer, steps=2, every=2)
-    expected = grid([[IMAGE]])
+    expected = image_grid([[IMAGE]])
     with Image.open(run.samples / "step-00000006.png") as image:
         np.testing.assert_array_equal(np.asarray(image), expected)
     (logged,) = [e for e in read_events(run) if e[1] == "samples/fixed_z"]
