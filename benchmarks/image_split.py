@@ -3,37 +3,31 @@
     python benchmarks/image_split.py
     python benchmarks/image_split.py --path data/edges2handbags --_dir_ train
 
-The article's loop decodes, slices and encodes both halves, one image after the other: with Pillow,
-which is all that `scipy.misc.imread` and `imsave` did, and, where it is installed, with imageio,
-which SciPy named as their successor. `only write` writes the bytes of the JPEG halves and does
-nothing else. Every round runs all contenders in turn on the same images, each into a new folder.
-The table shows the medians over the rounds, also of the ratio to each loop in the same round, and
-the largest difference of a decoded value (0 to 255) between the halves and their sources. Where
-other programs are running too, only the images a CPU second can be relied on. About half a minute;
-TMPDIR decides where it writes.
+The article's loop decodes, slices and encodes both halves, one image after the other, with Pillow,
+as `scipy.misc.imread` and `imsave` did. Every round runs all contenders in turn on the same
+images, each into a new folder. The table shows the medians over the rounds, also of the ratio to
+the loop in the same round, and the largest difference of a decoded value (0 to 255) between the
+halves and their sources. Where other programs are running too, only the images a CPU second can be
+relied on. About half a minute; TMPDIR decides where it writes.
 """
 
 import contextlib
+import functools
 import io
-import operator
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from data_prep import image_split, split_images
+from data_prep import image_split
 from gans.command_line import cli
-from gans.command_line.errors import UsageError
-
-try:
-    import imageio.v2 as imageio
-except ImportError:
-    imageio = None
+from gans.command_line.errors import UsageError, check_at_least
+from gans.command_line.jobs import count_cores
 
 
 def main(
@@ -54,17 +48,12 @@ def main(
         subsampling: Chroma of the generated JPEGs.
         seed: Of the generated images.
     """
-    if images < 1 or rounds < 1:
-        raise UsageError(f"expected --images and --rounds >= 1. Received: {images}, {rounds}")
+    check_at_least(1, images=images, rounds=rounds)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         if path is None:
-            path, _dir_ = str(work), "generated"
+            path = temporary
             generate(work / _dir_, images, subsampling, seed)
-        if split_images.load_turbojpeg() is None:
-            raise UsageError(
-                "expected the extra `split` and libjpeg-turbo. Received: neither or one"
-            )
         sources = sorted((Path(path) / _dir_).glob("*.jpg"))
         if not sources:
             raise UsageError(f"expected JPEGs in {Path(path) / _dir_}. Received: none")
@@ -73,29 +62,12 @@ def main(
             with contextlib.redirect_stdout(io.StringIO()):
                 image_split.main(path, _dir_, str(output), format=format, workers=workers)
 
-        jpegs = [split_images.cut(file.read_bytes(), "jpeg", any_aspect=True) for file in sources]
-
-        def only_write(output: Path) -> None:
-            for (file, folder_a, folder_b), pair in zip(
-                _files(sources, output, _dir_), jpegs, strict=True
-            ):
-                (folder_a / file.name).write_bytes(pair.a)
-                (folder_b / file.name).write_bytes(pair.b)
-
-        loops: dict[str, Callable[[Path], None]] = {
-            "loop, Pillow": lambda output: article(sources, output, _dir_)
-        }
-        if imageio is not None:
-            loops["loop, imageio"] = lambda output: article_imageio(sources, output, _dir_)
-        contenders = {**loops, "only write": only_write}
-        for workers in sorted({1, image_split.cores()}):
-            for format in ("jpeg", "auto", "png"):
-                contenders[f"{format}, {workers} worker{'s' * (workers > 1)}"] = (
-                    lambda output, workers=workers, format=format: split(output, workers, format)
-                )
-        seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        cpu_seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        differences = {}
+        contenders = {"the article's loop": lambda output: article(sources, output, _dir_)}
+        for workers in sorted({1, count_cores()}):
+            for format in ("png", "jpeg") if image_split.load_turbojpeg() else ("png",):
+                name = f"{format}, {workers} worker{'s' * (workers > 1)}"
+                contenders[name] = functools.partial(split, workers=workers, format=format)
+        seconds, cpu_seconds, differences = defaultdict(list), defaultdict(list), {}
         for number in range(rounds):
             for name, run in contenders.items():
                 output = work / f"{number} {name}"
@@ -103,46 +75,26 @@ def main(
                 run(output)
                 seconds[name].append(time.perf_counter() - start)
                 cpu_seconds[name].append(time.process_time() - cpu_start)
-                if name not in differences:
-                    differences[name] = difference(sources, output, _dir_)
+                differences[name] = difference(sources, output, _dir_)
 
         print(f"{len(sources)} images, {rounds} rounds")
-        heads = "".join(f"{'/ ' + loop:>17}" for loop in loops)
-        print(f"{'':18}{'images/s':>10}{'/CPU s':>8}{heads}{'difference':>12}")
+        print(f"{'':20}{'images/s':>10}{'/CPU s':>8}{'/ loop':>8}{'difference':>12}")
         for name, times in seconds.items():
             rate = len(sources) / statistics.median(times)
             cpu_rate = len(sources) / statistics.median(cpu_seconds[name])
-            ratios = "".join(
-                f"{statistics.median(map(operator.truediv, seconds[loop], times)):17.2f}"
-                for loop in loops
-            )
-            print(f"{name:18}{rate:10,.0f}{cpu_rate:8,.0f}{ratios}{differences[name]:12}")
+            loop = seconds["the article's loop"]
+            ratio = statistics.median(a / b for a, b in zip(loop, times, strict=True))
+            print(f"{name:20}{rate:10,.0f}{cpu_rate:8,.0f}{ratio:8.2f}{differences[name]:12}")
 
 
 def article(sources: list[Path], output: Path, split: str) -> None:
     """The article's loop, with its halves in the right folders."""
-    for file, folder_a, folder_b in _files(sources, output, split):
-        pixels = np.asarray(Image.open(file))
-        half = pixels.shape[1] // 2
-        Image.fromarray(pixels[:, :half]).save(folder_a / file.name)
-        Image.fromarray(pixels[:, half:]).save(folder_b / file.name)
-
-
-def article_imageio(sources: list[Path], output: Path, split: str) -> None:
-    """The same with imageio."""
-    for file, folder_a, folder_b in _files(sources, output, split):
-        pixels = imageio.imread(file)
-        half = pixels.shape[1] // 2
-        imageio.imwrite(folder_a / file.name, pixels[:, :half])
-        imageio.imwrite(folder_b / file.name, pixels[:, half:])
-
-
-def _files(sources: list[Path], output: Path, split: str) -> Iterator[tuple[Path, Path, Path]]:
-    folders = output / f"{split}A", output / f"{split}B"
-    for folder in folders:
-        folder.mkdir(parents=True)
+    for side in "AB":
+        (output / f"{split}{side}").mkdir(parents=True)
     for file in sources:
-        yield file, *folders
+        pixels = np.asarray(Image.open(file))
+        for side, half in zip("AB", np.split(pixels, 2, axis=1), strict=True):
+            Image.fromarray(half).save(output / f"{split}{side}" / file.name)
 
 
 def difference(sources: list[Path], output: Path, split: str) -> int:

@@ -18,16 +18,11 @@ the server is in data_prep/transfer.py, and what not of the archive in data_prep
 Sources:
 - names and addresses: datasets/download_*_dataset.sh of junyanz/pytorch-CycleGAN-and-pix2pix,
   junyanz/BicycleGAN and taesungp/contrastive-unpaired-translation. The older addresses below
-  people.eecs.berkeley.edu answer 404 (tensorflow/datasets#5134, eriklindernoren/PyTorch-GAN#192 and
-  #202), so they are no mirrors;
+  people.eecs.berkeley.edu answer 404 (tensorflow/datasets#5134), so they are no mirrors;
 - sha256 and size of the zips: tensorflow_datasets/url_checksums/cycle_gan.txt of
-  tensorflow/datasets. No sha256 of the pix2pix archives is published; their sizes are the server's
-  listing and Content-Length, quoted in public notebooks;
-- weights: mseitzer/pytorch-fid:src/pytorch_fid/inception.py and toshas/torch-fidelity:
-  torch_fidelity/feature_extractor_inceptionv3.py (the same file under two names, which bear the
-  first 8 digits of its sha256), TTUR:fid.py (the frozen graph). The whole sha256 of the first is in
-  the reports of several projects that used it; none of the graph is known, and its size is what
-  TensorFlow's classify_image.py prints;
+  tensorflow/datasets. No sha256 of the pix2pix archives is published; sizes are the server's;
+- weights: mseitzer/pytorch-fid:src/pytorch_fid/inception.py and toshas/torch-fidelity (one file
+  under two names, which bear the first 8 digits of its sha256), TTUR:fid.py (the frozen graph);
 - Cityscapes: withheld by the authors of both projects "due to license issue" (the same scripts).
 """
 
@@ -43,46 +38,47 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from data_prep import transfer, unpack
-from data_prep.transfer import Form
+from data_prep.running import only_run, say
+from data_prep.transfer import Checksum, Partial
 from gans.command_line import cli
-from gans.command_line.errors import Failure, UsageError
+from gans.command_line.errors import Failure, UsageError, check_at_least
+from gans.command_line.files import check_folder, replacing, write_text
 
 _HOST = "efrosgans.eecs.berkeley.edu"
 _CITYSCAPES = (
     "the authors may not pass Cityscapes on (licence): get gtFine_trainvaltest.zip and "
     "leftImg8bit_trainvaltest.zip from https://www.cityscapes-dataset.com, or give --archive"
 )
+# Bytes of the disk for each of an archive and its content: JPEGs hardly shrink in an archive, and a
+# file fills up its last block.
+_ROOM = 2.25
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """One published archive.
+class Published:
+    """One published archive of a set, or file of weights.
 
     Attributes:
-        file: Path of the archive below the server's root.
-        size: Bytes of the archive, exact where `sha256` is known; 0 if withheld.
-        about: What the images are.
+        urls: Addresses in the order in which they are tried.
+        size: Bytes, exact where `sha256` is known; 0 if withheld.
+        about: What it is.
         sha256: Published checksum, 64 hex digits, or None.
-        folders: Folders that the unpacked set must hold, each with at least one file.
-        withheld: Why the set cannot be downloaded, or None.
+        folders: Folders that the unpacked set must hold, each with at least one file; None for
+            weights, which stay the file that they are.
+        withheld: Why it cannot be downloaded, or None.
     """
 
-    file: str
+    urls: tuple[str, ...]
     size: int
     about: str
     sha256: str | None
-    folders: tuple[str, ...]
+    folders: tuple[str, ...] | None
     withheld: str | None = None
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """Addresses in the order in which they are tried."""
-        return tuple(f"{scheme}://{_HOST}/{self.file}" for scheme in ("https", "http"))
-
-    @property
-    def suffix(self) -> str:
-        """Ending of the archive's name: `.tar.gz` or `.zip`."""
-        return ".zip" if self.file.endswith(".zip") else ".tar.gz"
+    def file(self) -> str:
+        """Name of the published file."""
+        return self.urls[0].rpartition("/")[2]
 
 
 # Of the zips, as tensorflow/datasets publishes them.
@@ -100,19 +96,16 @@ _SHA256 = {
 }
 
 
-def _pairs(name: str, size: int, about: str, withheld: str | None = None) -> Dataset:
-    return Dataset(f"pix2pix/datasets/{name}.tar.gz", size, about, None, ("train",), withheld)
+def _pairs(name: str, size: int, about: str, withheld: str | None = None) -> Published:
+    url = f"{_HOST}/pix2pix/datasets/{name}.tar.gz"
+    return Published((f"https://{url}", f"http://{url}"), size, about, None, ("train",), withheld)
 
 
 def _unpaired(
-    name: str,
-    size: int,
-    about: str,
-    folders: tuple[str, ...] = ("trainA", "trainB"),
-    withheld: str | None = None,
-) -> Dataset:
-    file = f"cyclegan/datasets/{name}.zip"
-    return Dataset(file, size, about, _SHA256.get(name), folders, withheld)
+    name: str, size: int, about: str, folders=("trainA", "trainB"), withheld: str | None = None
+) -> Published:
+    url, sha256 = f"{_HOST}/cyclegan/datasets/{name}.zip", _SHA256.get(name)
+    return Published((f"https://{url}", f"http://{url}"), size, about, sha256, folders, withheld)
 
 
 DATASETS = {
@@ -145,64 +138,31 @@ DATASETS = {
     ),
 }
 
-
-@dataclass(frozen=True)
-class Weights:
-    """One published file of weights, which stays as it is.
-
-    Attributes:
-        file: Name that it gets.
-        urls: Addresses in the order in which they are tried.
-        size: Bytes.
-        about: What it is.
-        sha256: Published checksum, 64 hex digits, or None.
-        form: By what it is told from something else.
-    """
-
-    file: str
-    urls: tuple[str, ...]
-    size: int
-    about: str
-    sha256: str | None
-    form: Form
-
-
 _RELEASES = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception",
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception",
 )
 _GRAPH = "download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
 WEIGHTS = {
-    "inception": Weights(
-        "pt_inception-2015-12-05-6726825d.pth",
+    "inception": Published(
         tuple(f"{release}-2015-12-05-6726825d.pth" for release in _RELEASES),
         95_628_359,
         "Inception of 2015, for FID, IS, KID",
         "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        # A zip archive, or a pickle of PyTorch before 1.6.
-        Form("PyTorch checkpoint", (b"PK\3\4", b"\x80\2\x8a\n")),
+        folders=None,
     ),
-    "inception_graph": Weights(
-        "inception-2015-12-05.tgz",
+    "inception_graph": Published(
         (f"https://{_GRAPH}", f"https://storage.googleapis.com/{_GRAPH}"),
         88_931_400,
         "the same as TensorFlow 1's frozen graph",
-        None,
-        Form(".tgz", (b"\x1f\x8b",)),
+        sha256=None,
+        folders=None,
     ),
 }
 
 
-def _check_arguments(
-    name: str,
-    out: Path,
-    archive: str | None,
-    url: str | None,
-    sha256: str | None,
-    timeout: float,
-    retries: int,
-) -> Dataset | Weights:
-    """Returns what has that name, or raises UsageError."""
+def _find(name: str, archive: str | None, url: str | None, sha256: str | None) -> Published:
+    """Returns what has that name; raises `UsageError` if an argument is wrong."""
     known = DATASETS | WEIGHTS
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
@@ -211,26 +171,35 @@ def _check_arguments(
     if archive and url:
         raise UsageError("expected --archive or --url. Received: both")
     if archive and not Path(archive).is_file():
-        wanted = known[name].form.name if name in WEIGHTS else transfer.ARCHIVE.name
-        raise UsageError(f"--archive expects a {wanted} file. Received: {archive!r}")
+        raise UsageError(f"--archive expects a file. Received: {archive!r}")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
         raise UsageError(f"--url expects an http or https address. Received: {url!r}")
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise UsageError(f"--sha256 expects 64 hex digits. Received: {sha256!r}")
-    if not timeout > 0 or retries < 0:
-        raise UsageError(
-            f"expected --timeout above 0 and --retries of at least 0. Received: {timeout:g} and "
-            f"{retries}"
-        )
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out expects a folder. Received: {str(out)!r}, which is a file")
-    if name in DATASETS and DATASETS[name].withheld and not (archive or url):
-        raise UsageError(f"{name} cannot be downloaded: {DATASETS[name].withheld}")
+    if known[name].withheld and not (archive or url):
+        raise UsageError(f"{name} cannot be downloaded: {known[name].withheld}")
     return known[name]
 
 
-def _existing(destination: Path, sha256: str | None) -> dict[str, int]:
-    """Returns the counts of a complete download of ours, or raises UsageError."""
+def _checksum(published: Published, sha256: str | None, record: Path) -> Checksum:
+    """Returns what the file must be: as the user says, as published, or as it was first."""
+    if sha256:
+        return Checksum(sha256.lower(), "--sha256")
+    if published.sha256:
+        return Checksum(published.sha256, "published; --sha256 accepts another")
+    if record.exists():
+        noted = "".join(record.read_text(encoding="utf-8").split()[:1])
+        return Checksum(noted, f"noted in {record}; --sha256 accepts another")
+    return Checksum(None)
+
+
+def _verify(destination: Path, published: Published, checksum: Checksum) -> dict[str, int]:
+    """Returns the number of files by folder of a set that is there already, {} for weights; raises
+    `UsageError` or `Failure` if it is no whole download of this command.
+    """
+    if published.folders is None and checksum.expected and destination.is_file():
+        checksum.verify(destination)
+        return {}
     try:
         marker = json.loads((destination / unpack.MARKER).read_text(encoding="utf-8"))
         counts, digest = marker["files"], marker["sha256"]
@@ -245,167 +214,21 @@ def _existing(destination: Path, sha256: str | None) -> dict[str, int]:
             f"{destination} was downloaded with the files {counts}. Received: {found}; move it "
             "away to download it again"
         )
-    if sha256 not in (None, digest):
-        raise UsageError(f"{destination} has sha256 {digest}. Received: --sha256 {sha256}")
+    if checksum.origin == "--sha256" and checksum.expected != digest:
+        raise UsageError(f"{destination}: --sha256 expects {digest}. Received: {checksum.expected}")
     return counts
 
 
-def _checksum(dataset: Dataset | Weights, sha256: str | None, record: Path) -> transfer.Checksum:
-    """Returns what the file must be: as the user says, as published, or as it was first."""
-    if sha256:
-        return transfer.Checksum(sha256, "--sha256")
-    if dataset.sha256:
-        return transfer.Checksum(dataset.sha256, "published; --sha256 accepts another")
-    if record.exists():
-        noted = "".join(record.read_text(encoding="utf-8").split()[:1])
-        return transfer.Checksum(noted, f"noted in {record}; --sha256 accepts another")
-    return transfer.Checksum(None)
-
-
 def download(
-    name: str,
-    out: str | Path = "data",
-    *,
-    archive: str | None = None,
-    url: str | None = None,
-    sha256: str | None = None,
-    timeout: float = 30.0,
-    retries: int = 5,
-) -> Path:
-    """Downloads and unpacks one set, unless it is there; see `main` for the arguments.
-
-    Returns:
-        The folder of the set, `out/name`, or the file of weights, below `out`.
-
-    Raises:
-        UsageError: A wrong argument, or a folder in the way; nothing was done.
-        Failure: No address gave the archive, its sha256 differs, it is damaged
-            or hostile, or the disk is full. What was received stays in `out/NAME.part`.
-    """
-    out = Path(out)
-    dataset = _check_arguments(name, out, archive, url, sha256, timeout, retries)
-    sha256 = sha256.lower() if sha256 else None
-    if isinstance(dataset, Weights):
-        return _download_weights(dataset, out, archive, url, sha256, timeout, retries)
-    destination = out / name
-    if os.path.lexists(destination):
-        _report(destination, _existing(destination, sha256), "is complete")
-        return destination
-
-    out.mkdir(parents=True, exist_ok=True)
-    file = f"{name}{dataset.suffix}"
-    record = out / f"{file}.sha256"
-    checksum = _checksum(dataset, sha256, record)
-    if archive:
-        digest = checksum.verify(Path(archive))
-        marker = {"name": name, "sha256": digest}
-        counts = unpack.extract(Path(archive), destination, dataset.folders, marker)
-    else:
-        with transfer.open_partial(out / f"{file}.part") as partial:
-            if not url:
-                transfer.require_space(out, dataset.size, partial.size)
-            urls = [url] if url else dataset.urls
-            digest = transfer.fetch(urls, partial, checksum, timeout, retries)
-            marker = {"name": name, "sha256": digest}
-            try:
-                counts = unpack.extract(partial.path, destination, dataset.folders, marker)
-            except unpack.Damaged as error:
-                # The server may have announced too few bytes: the next run asks for more.
-                partial.note(partial.validator, None)
-                raise Failure(
-                    f"{error}; give the command again to ask for the rest, or delete "
-                    f"{partial.path} to start anew"
-                ) from error
-            partial.clear()
-    if checksum.expected is None:
-        _note(record, name, digest)
-    _report(destination, counts, "is ready")
-    return destination
-
-
-def _note(record: Path, name: str, digest: str) -> None:
-    record.write_text(f"{digest}  {record.stem}\n", encoding="utf-8")
-    print(
-        f"No sha256 of {name} is published: {digest} is noted in {record}, and a later "
-        "download that differs will be refused."
-    )
-
-
-def _download_weights(
-    weights: Weights,
-    out: Path,
-    archive: str | None,
-    url: str | None,
-    sha256: str | None,
-    timeout: float,
-    retries: int,
-) -> Path:
-    """Downloads one file of weights, or copies it; see `download`."""
-    destination, record = out / weights.file, out / f"{weights.file}.sha256"
-    checksum = _checksum(weights, sha256, record)
-    if os.path.lexists(destination):
-        if checksum.expected is None or not destination.is_file():
-            raise UsageError(
-                f"{destination} exists, is no download of this command and is left alone: "
-                "move it away or give another --out"
-            )
-        checksum.verify(destination)
-        print(f"{destination} is complete")
-        return destination
-
-    out.mkdir(parents=True, exist_ok=True)
-    if archive:
-        digest = checksum.verify(Path(archive))
-        transfer.require_space(out, os.path.getsize(archive), 0, weights.form)
-        temporary = out / f".{weights.file}.{os.getpid()}"
-        try:
-            shutil.copyfile(archive, temporary)
-            os.rename(temporary, destination)
-        finally:
-            temporary.unlink(missing_ok=True)
-    else:
-        with transfer.open_partial(out / f"{weights.file}.part", weights.form) as partial:
-            if not url:
-                transfer.require_space(out, weights.size, partial.size, weights.form)
-            urls = [url] if url else weights.urls
-            digest = transfer.fetch(urls, partial, checksum, timeout, retries)
-        partial.rename(destination)
-    if checksum.expected is None:
-        _note(record, weights.file, digest)
-    print(f"{destination} is ready: {destination.stat().st_size:,} bytes")
-    return destination
-
-
-def _report(destination: Path, counts: dict[str, int], state: str) -> None:
-    print(f"{destination} {state}: {sum(counts.values()):,} files")
-    for folder, count in counts.items():
-        print(f"  {folder:8} {count:9,}")
-    gan = "bicyclegan" if "train" in counts else "cyclegan"
-    if not {"train", "trainA"}.isdisjoint(counts):
-        print(f"Next: python scripts/train_{gan}.py --data_dir {destination}")
-
-
-def _print_list() -> None:
-    for name, dataset in DATASETS.items():
-        layout = "paired" if dataset.suffix == ".tar.gz" else "unpaired"
-        size = "withheld" if dataset.withheld else tqdm.format_sizeof(dataset.size, "B")
-        known = "sha256" if dataset.sha256 else "-"
-        print(f"{name:24}{layout:10}{size:>9}  {known:8}{dataset.about}")
-    for name, weights in WEIGHTS.items():
-        size, known = tqdm.format_sizeof(weights.size, "B"), "sha256" if weights.sha256 else "-"
-        print(f"{name:24}{'weights':10}{size:>9}  {known:8}{weights.about}")
-
-
-def main(
     name: str | None = None,
-    out: str = "data",
+    out: str | Path = "data",
     archive: str | None = None,
     url: str | None = None,
     sha256: str | None = None,
     timeout: float = 30.0,
     retries: int = 5,
     list: bool = False,
-) -> None:
+) -> Path | None:
     """Downloads a public image-to-image data set by name and unpacks it safely, or weights.
 
     Args:
@@ -418,14 +241,94 @@ def main(
         timeout: Seconds without an answer after which an attempt counts as failed.
         retries: Attempts in a row that may fail before the next address is tried.
         list: Show the names, sizes, whether a sha256 is published, and contents; nothing else.
+
+    Returns:
+        The folder of the set, `out/name`, or the file of weights, below `out`.
+
+    Raises:
+        UsageError: A wrong argument, or a folder in the way; nothing was done.
+        Failure: No address gave the file, its sha256 differs, it is damaged or hostile, or the disk
+            is full. What was received stays in `out/FILE.part`.
     """
     if list:
-        _print_list()
-        return
+        return _print_list()
     if name is None:
         raise UsageError("expected the name of a set, see --list. Received: nothing")
-    download(name, out, archive=archive, url=url, sha256=sha256, timeout=timeout, retries=retries)
+    published = _find(name, archive, url, sha256)
+    check_at_least(0, retries=retries)
+    if not timeout > 0:
+        raise UsageError(f"--timeout expects seconds above 0. Received: {timeout:g}")
+    out = check_folder("out", out)
+    weights = published.folders is None
+    destination = out / (published.file if weights else name)
+    record = out / f"{published.file}.sha256"
+    checksum = _checksum(published, sha256, record)
+    if os.path.lexists(destination):
+        _report(destination, _verify(destination, published, checksum), "is complete")
+        return destination
+
+    out.mkdir(parents=True, exist_ok=True)
+    with only_run(out / f".{name}.lock"):
+        room = 1.0 if weights else _ROOM
+        partial = None if archive else Partial(out / f"{published.file}.part", room)
+        file = partial.path if partial else Path(archive)
+        if archive:
+            digest = checksum.verify(file)
+            transfer.require_space(out, file.stat().st_size * (1.0 if weights else room - 1))
+        else:
+            if not url:
+                partial.require_space(published.size)
+            urls = [url] if url else published.urls
+            digest = transfer.fetch(urls, partial, checksum, timeout, retries)
+        try:
+            if weights:
+                counts = {}
+                with replacing(destination) as temporary:
+                    (shutil.copyfile if archive else os.replace)(file, temporary)
+            else:
+                marker = {"name": name, "sha256": digest}
+                counts = unpack.extract(file, destination, published.folders, marker)
+        except unpack.Damaged as error:
+            if partial is None:
+                raise
+            # The server may have announced too few bytes: the next run asks for more.
+            partial.note(partial.validator, None)
+            raise Failure(
+                f"{error}; give the command again to ask for the rest, or delete {file} to start "
+                "anew"
+            ) from error
+        if partial:
+            partial.clear()
+    if checksum.expected is None:
+        write_text(record, f"{digest}  {published.file}\n")
+        say(
+            f"No sha256 of {published.file} is published: {digest} is noted in {record}, and a "
+            "later download that differs will be refused."
+        )
+    _report(destination, counts, "is ready")
+    return destination
+
+
+def _report(destination: Path, counts: dict[str, int], state: str) -> None:
+    size = f"{sum(counts.values()):,} files"
+    if not counts:
+        size = f"{destination.stat().st_size:,} bytes"
+    say(f"{destination} {state}: {size}")
+    for folder, count in counts.items():
+        say(f"  {folder:8} {count:9,}")
+    gan = "bicyclegan" if "train" in counts else "cyclegan"
+    if not {"train", "trainA"}.isdisjoint(counts):
+        say(f"Next: python scripts/train_{gan}.py --data_dir {destination}")
+
+
+def _print_list() -> None:
+    for name, published in (DATASETS | WEIGHTS).items():
+        kind = "paired" if published.folders == ("train",) else "unpaired"
+        kind = "weights" if published.folders is None else kind
+        size = "withheld" if published.withheld else tqdm.format_sizeof(published.size, "B")
+        known = "sha256" if published.sha256 else "-"
+        print(f"{name:24}{kind:10}{size:>9}  {known:8}{published.about}")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(download)

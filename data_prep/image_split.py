@@ -2,70 +2,168 @@
 
     python data_prep/image_split.py --path data/edges2handbags --_dir_ train
 
-reads data/edges2handbags/train and writes .../trainA/<name> and .../trainB/<name>: both halves of
-a pair have the same path below their folder, so A and B pair by relative path. Sub-folders are
-kept. The only change to a name is the suffix, `.jpg` or `.png` by what the halves are.
+reads data/edges2handbags/train and writes .../trainA/NAME.png and .../trainB/NAME.png: both halves
+of an image have the same path below their folder, sub-folders included. A half has exactly the
+pixels of its image, whatever that is: JPEG or PNG, in colours, grey or with a palette.
+`--format=jpeg` keeps JPEGs what they are: libjpeg-turbo moves their coefficients without decoding
+them (`pip install 'gans[split]'`). Only beside the cut, where decoders interpolate chroma across
+it, may two columns then differ. PNGs take three times the CPU time of the article's loop, which
+encodes JPEGs anew, and JPEGs two thirds of it (benchmarks/image_split.py).
 
-Nothing is lost: a half decodes to exactly the pixels of its source, converted to RGB uint8.
-
-- A JPEG is cut by moving its coefficients, if the cut is on the border of a minimum coded unit.
-  Where chroma has half the width (4:2:0 and 4:2:2; edges2handbags has it) decoders interpolate it
-  across the cut, and the columns on either side of it may decode differently. That is checked, and
-  the pair becomes PNG if a pixel differs: a fifth of edges2handbags, half of edges2shoes. With
-  `--format=jpeg` those stay JPEG too, and these two columns differ, by up to 18 of 255.
-- All else becomes PNG: grey, palette, opaque RGBA, EXIF-turned (the turn is carried out).
-- Rejected by name, on the screen and in <_dir_>.image_split_bad.txt: what is damaged, not twice as
-  wide as high, CMYK, 16 bits deep, transparent, over 64 megapixels, neither JPEG nor PNG, or whose
-  halves would have the names of another's. The others are done; the exit status is 1.
-- Metadata (EXIF, ICC profile, comments) is not carried over.
-
-The command given again goes on where it was interrupted, in whatever way: all that is there is
-verified by its SHA-256 in <_dir_>.image_split.jsonl, and kept. If there are files that this tool
-did not write, or that were changed since, it refuses to start. It never deletes them.
-
-Cutting JPEGs needs PyTurboJPEG and the system's libjpeg-turbo, and isal makes PNGs faster
-(`pip install 'gans[split]'`); without the former all becomes PNG. data_prep/split_images.py cuts,
-data_prep/split_outputs.py writes and remembers.
-
-Measured by benchmarks/image_split.py, 500 images of edges2handbags, images in a second of CPU time
-with one worker, on an AMD EPYC. The loop is the article's (imread, slice, imsave, one by one), with
-Pillow as in scipy.misc, and with its successor imageio:
-
-                          images/s   to Pillow   to imageio   largest difference (of 255)
-    loop, Pillow             1,275       1.0          1.5        52
-    loop, imageio              875       0.7          1.0        52
-    --format=jpeg            2,255       1.8          2.6        14
-    --format=auto            1,289       1.0          1.5         0
-    --format=png             1,256       1.0          1.4         0
-
-So exact halves cost what the loop costs, and are no faster. The aim of 2.9 times the loop is not
-reached in any format; writing the finished JPEGs, and nothing else, would be 35,700. Workers are
-threads, and change no byte. The 138,567 images of edges2handbags take two minutes of CPU time.
+What cannot be split is named on stderr, all others are done, and the exit status is 1. The command
+given again goes on where it was interrupted. Nothing that is there is deleted or overwritten.
 """
 
+import functools
+import io
+import json
 import os
 import sys
-import time
 import unicodedata
-from collections import Counter
+import warnings
+from collections import defaultdict
+from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
-from PIL import Image
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from data_prep import split_images, split_outputs
+from data_prep.running import only_run, say
 from gans.command_line import cli
-from gans.command_line.errors import Failure, UsageError
+from gans.command_line.errors import Failure, UsageError, check_at_least, usage_errors
+from gans.command_line.files import check_folder, write_text
+from gans.command_line.jobs import count_cores
 
-PROGRESS_EVERY = 10_000  # Images, where stderr is no terminal; as in the article.
+try:
+    from turbojpeg import TurboJPEG
+except ImportError:
+    TurboJPEG = None
+
+Format = Literal["png", "jpeg"]
+MAX_PIXELS = 64_000_000
+
+
+class BadImage(Exception):
+    """An image that cannot be split; the message says why."""
+
+
+@functools.cache
+def load_turbojpeg() -> "TurboJPEG | None":
+    """Returns the binding of libjpeg-turbo, or None if it or the library is missing."""
+    try:
+        return TurboJPEG() if TurboJPEG else None
+    except (RuntimeError, OSError):
+        return None
+
+
+def cut(data: bytes, format: Format = "png", any_aspect: bool = False) -> tuple[bytes, bytes]:
+    """Returns the files of the two halves of a combined image, a JPEG or PNG, cut in the middle.
+
+    Raises `BadImage` if the bytes, which may be anything, are no such image, or it cannot be cut.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+        kind = image.format
+        if image.width * image.height > MAX_PIXELS:
+            raise BadImage(f"expected at most {MAX_PIXELS:,} pixels. Received: {image.size}")
+        if getattr(image, "n_frames", 1) > 1:
+            raise BadImage(f"expected one image. Received: {image.n_frames} in one file")
+        # Pillow cuts colours of 16 bits, a depth that IHDR tells, down to 8 without a word.
+        deep = kind == "PNG" and data[24] == 16 and not image.mode.startswith("I")
+        if deep or image.mode == "CMYK":
+            raise BadImage(f"expected RGB or grey of 8 bits. Received: {image.mode}, deep={deep}")
+        turned = image.getexif().get(0x0112, 1) != 1
+        if turned:
+            image = ImageOps.exif_transpose(image)
+        width, height = image.size
+        if width % 2 or not (any_aspect or width == 2 * height):
+            expected = "an even width" if any_aspect else "a width of twice the height"
+            raise BadImage(f"expected {expected}. Received: {width}x{height}")
+        half = width // 2
+        if format == "jpeg":
+            if kind != "JPEG" or turned:
+                raise BadImage(f"expected an upright JPEG. Received: {kind}, turned={turned}")
+            boxes = [(0, 0, half, height), (half, 0, half, height)]
+            return tuple(load_turbojpeg().crop_multiple(data, boxes, copynone=True))
+        files = io.BytesIO(), io.BytesIO()
+        for file, left in zip(files, (0, half), strict=True):
+            image.crop((left, 0, left + half, height)).save(file, "PNG", compress_level=1)
+        return files[0].getvalue(), files[1].getvalue()
+    except BadImage:
+        raise
+    except Exception as error:
+        raise BadImage(" ".join(f"{type(error).__name__}: {error}".split())) from error
+
+
+def find_sources(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Finds the images of a folder and of its sub-folders, hidden ones left out.
+
+    Returns:
+        Sources: name of the halves, a relative path without suffix, to file. Bad ones: relative
+        path to the reason, here that a file system may take the names of the halves for one.
+    """
+    same = defaultdict(list)
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        if file.suffix.lower() in Image.registered_extensions() and not hidden | file.is_dir():
+            half = name.removesuffix(file.suffix)
+            same[unicodedata.normalize("NFC", half).casefold()].append((half, name))
+    if not same:
+        raise UsageError(f"expected combined A|B images (.jpg, .png) in {folder}. Received: none")
+    sources = {half: folder / name for (half, name), *others in same.values() if not others}
+    bad = {}
+    for (_, first), *others in same.values():
+        for _, other in others:
+            bad[first] = f"the halves of {other!r} would have the same name"
+            bad[other] = f"the halves of {first!r} would have the same name"
+    return sources, bad
+
+
+def _split(source: Path, halves: list[Path], format: Format, any_aspect: bool) -> str | None:
+    """Writes the halves of an image that are not there; returns what is wrong with it, or None."""
+    there = [half for half in halves if half.exists()]
+    try:
+        if not source.is_file():
+            raise BadImage("is no regular file")
+        if any(half.stat().st_mtime < source.stat().st_mtime for half in there):
+            raise BadImage(f"was changed after {there[0]} was made of it: move that away")
+        if there == halves:
+            return None
+        data = cut(source.read_bytes(), format, any_aspect)
+    except BadImage as error:
+        return str(error)
+    for half, content in zip(halves, data, strict=True):
+        if half not in there:
+            half.parent.mkdir(parents=True, exist_ok=True)
+            # Not `replacing`: to wait for the disk each time would take longer than the work.
+            temporary = half.with_name(f".{half.name}.part")
+            temporary.write_bytes(content)
+            os.replace(temporary, half)
+    return None
+
+
+def _expect_own(note: Path, folders: list[Path], made_of: dict[str, str]) -> None:
+    """Notes what two folders are made of; raises `UsageError` if they exist and are of others."""
+    if note.exists():
+        found = json.loads(note.read_text(encoding="utf-8"))
+        if found != made_of:
+            raise UsageError(
+                f"expected {found} for {folders[0]} and B, or another --output. Received: {made_of}"
+            )
+        return
+    for folder in folders:
+        if os.path.lexists(folder) and (not folder.is_dir() or os.listdir(folder)):
+            raise UsageError(f"--output expects no files of others. Received: {folder}")
+    write_text(note, json.dumps(made_of) + "\n")
 
 
 def main(
     path: str,
     _dir_: str = "train",
     output: str | None = None,
-    overwrite: bool = False,
-    format: split_images.Format = "auto",
+    format: Format = "png",
     any_aspect: bool = False,
     workers: int | None = None,
 ) -> None:
@@ -75,139 +173,55 @@ def main(
         path: Folder of the data set.
         _dir_: Its sub-folder to split, such as train or val.
         output: Folder to hold <_dir_>A and <_dir_>B; none is path.
-        overwrite: Replace what an earlier run made from a source that has changed since, or with
-            another format. Files that this tool did not write are never touched.
-        format: auto writes JPEG where it decodes to the source's very pixels, PNG elsewhere; jpeg
-            keeps the source's coefficients, may decode differently beside the cut, and refuses
-            what cannot be cut so; png writes PNG.
+        format: png, or jpeg for JPEGs that are cut without decoding them.
         any_aspect: Accept images that are not twice as wide as high.
         workers: Number of threads; none is one for each core.
     """
-    started = time.monotonic()
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers expects 1 or more. Received: {workers}")
-    if format == "jpeg" and split_images.load_turbojpeg() is None:
+    check_at_least(1, workers=workers)
+    if format == "jpeg" and load_turbojpeg() is None:
         raise UsageError(
             "--format=jpeg expects PyTurboJPEG (pip install 'gans[split]') and the system's "
             "libjpeg-turbo (Debian libturbojpeg0, Ubuntu libturbojpeg, Homebrew jpeg-turbo). "
             "Received: at least one of them is missing"
         )
-    workers = workers or cores()
-    folder = _source_folder(path, _dir_)
-    root = Path(path if output is None else output).expanduser()
+    split = PurePosixPath(_dir_)
+    folder = Path(path, split)
+    if not split.parts or ".." in split.parts or split.is_absolute() or not folder.is_dir():
+        raise UsageError(f"--_dir_ expects the name of a folder in {path}. Received: {_dir_!r}")
+    root = check_folder("output", path if output is None else output)
     if folder in (root, *root.parents):
         raise UsageError(f"--output expects a folder outside of {folder}. Received: {root}")
-    sources, bad, ignored = find_sources(folder)
+    sources, bad = find_sources(folder)
     total = len(sources) + len(bad)
+    say(f"Images to process: {total}")
+    folders = [root / f"{split}{side}" for side in "AB"]
+    note = root / f"{split}.image_split.json"
+    made_of = {"source": str(split if output is None else folder.resolve()), "format": format}
+    suffix = ".jpg" if format == "jpeg" else ".png"
 
-    with split_outputs.open_outputs(root, PurePosixPath(_dir_).as_posix()) as outputs:
-        unfinished = outputs.unfinished(folder, sources, format, overwrite, workers)
-        print(f"Images to process: {total}")
-        if ignored:
-            print(f"Ignored, not images by their names: {len(ignored)}, such as {ignored[0]!r}")
-        if format == "auto" and split_images.load_turbojpeg() is None:
-            print("PyTurboJPEG or libjpeg-turbo is missing: every half becomes a PNG")
+    def split_one(name: str) -> str | None:
+        halves = [folder / f"{name}{suffix}" for folder in folders]
+        return _split(sources[name], halves, format, any_aspect)
 
-        def cut_file(key: str) -> tuple[str, split_images.Pair | split_images.BadImage]:
-            return split_images.cut_file(folder / sources[key], format, any_aspect)
-
-        suffixes: Counter[str] = Counter()
-        results = split_outputs.in_order(cut_file, unfinished, workers)
-        with (
-            split_images.hostile_input(),
-            tqdm(total=len(unfinished), unit=" images", disable=None) as bar,
-        ):
-            pairs = zip(unfinished, results, strict=True)
-            for number, (key, (digest, result)) in enumerate(pairs, 1):
-                if isinstance(result, split_images.BadImage):
-                    bad[sources[key]] = str(result)
-                else:
-                    outputs.write(key, sources[key], digest, format, result)
-                    suffixes[result.suffix] += 1
-                bar.update()
-                if bar.disable and number % PROGRESS_EVERY == 0:
-                    print(f"the number of input images processed : {number}", file=sys.stderr)
-
-        there = len(sources) - len(unfinished)
-        for half_folder in outputs.folders:
-            print(f"No of images written to {half_folder} is {there + suffixes.total()}")
-        print(
-            f"{suffixes['.jpg']} pairs as JPEG, {suffixes['.png']} as PNG, {there} were there "
-            f"already; {time.monotonic() - started:.1f} s"
-        )
-        if gone := len(outputs.history.keys() - sources.keys()):
-            print(f"{gone} pairs of earlier runs were left in place; their sources are gone or bad")
-        _report(outputs.report, bad, total)
-
-
-def find_sources(folder: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Finds the images of a folder and of its sub-folders.
-
-    Returns:
-        Sources: key (relative path without suffix, `/` between the parts) to relative path. Bad
-        ones: relative path to the reason, here two names of which one file system would make one.
-        Ignored: relative paths of hidden files, and of those whose suffix is no image format's.
-
-    Raises:
-        UsageError: There is no image.
-    """
-    known = Image.registered_extensions()
-    same: dict[str, dict[str, str]] = {}
-    ignored = []
-    for name in split_outputs.files_below(folder):
-        path = PurePosixPath(name)
-        if path.suffix.lower() in known and not any(part.startswith(".") for part in path.parts):
-            key = path.with_suffix("").as_posix()
-            same.setdefault(unicodedata.normalize("NFC", key).casefold(), {})[name] = key
-        else:
-            ignored.append(name)
-    if not same:
-        raise UsageError(
-            f"expected combined A|B images (.jpg, .png) in {folder}. "
-            f"Received: {len(ignored)} files, none of them an image by its name"
-        )
-    sources, bad = {}, {}
-    for names in same.values():
-        for name, key in names.items():
-            others = [other for other in names if other != name]
-            if others:
-                bad[name] = f"halves of {', '.join(map(repr, others))} would have the same name"
-            else:
-                sources[key] = name
-    return sources, bad, ignored
-
-
-def _source_folder(path: str, split: str) -> Path:
-    parts = PurePosixPath(split).parts
-    if not parts or ".." in parts or PurePosixPath(split).is_absolute():
-        raise UsageError(
-            f"--_dir_ expects the name of a folder in --path, such as train. Received: {split!r}"
-        )
-    root = Path(path).expanduser()
-    if not (root / split).is_dir():
-        found = f"{root} is no folder"
-        if root.is_dir():
-            names = sorted(entry.name for entry in root.iterdir())[:5]
-            found = f"{root} holds {', '.join(map(repr, names)) or 'nothing'}"
-        raise UsageError(f"expected combined A|B images in {root / split}. Received: {found}")
-    return root / split
-
-
-def _report(file: Path, bad: dict[str, str], total: int) -> None:
-    """Writes which images could not be split and why; raises Failure if there are any."""
-    title = f"{len(bad)} of {total} images could not be split"
-    lines = [
-        f"{name if name.isprintable() else ascii(name)}: {reason}"
-        for name, reason in sorted(bad.items())
-    ]
-    file.write_text("\n".join([title, *lines, ""]), encoding="utf-8")
+    with usage_errors(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        only_run(note.with_suffix(".lock")),
+        warnings.catch_warnings(action="error", category=UserWarning),
+        ThreadPool(workers or count_cores()) as pool,
+    ):
+        _expect_own(note, folders, made_of)
+        results = pool.imap(split_one, sources, chunksize=16)
+        bar = tqdm(results, total=len(sources), unit=" images", disable=None)
+        for source, reason in zip(sources.values(), bar, strict=True):
+            if reason:
+                bad[source.relative_to(folder).as_posix()] = reason
+    for half_folder in folders:
+        say(f"No of images written to {half_folder} is {total - len(bad)}")
+    for name, reason in sorted(bad.items()):
+        print(f"{name if name.isprintable() else ascii(name)}: {reason}", file=sys.stderr)
     if bad:
-        print("\n".join(lines), file=sys.stderr)
-        raise Failure(f"{title}, all others are done; their names are in {file}")
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        raise Failure(f"{len(bad)} of {total} images could not be split, all others are done")
 
 
 if __name__ == "__main__":

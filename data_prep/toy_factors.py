@@ -1,7 +1,5 @@
 """What a toy fashion item is drawn from: palette, kinds, factors and how they are sampled."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import NamedTuple
@@ -75,57 +73,36 @@ KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Factors:
-    """All that an item is drawn from; the row of `factors.csv`.
+    """All that an item is drawn from; the row of `factors.csv`."""
 
-    Args:
-        domain: "bags" or "shoes".
-        kind: A key of `KINDS[domain]`, uniform.
-        handle: The bag's handle or strap; "none" for shoes and for bags without.
-        heel: The shoe's heel or sole; "none" for bags.
-        fitting: Buckle, zip, laces, ...; "none" for an item without.
-        width, height, taper, curve, detail: Measures of the outline in [0, 1], uniform: overall
-            width and height, how far it widens, how round it is, where flap, seam or throat sits.
-        tilt: Rotation of the whole item in degrees, [-4, 4].
-        hue: A name of `HUES` (8 of 10 items) or of `NEUTRALS`.
-        hue_degrees: Angle in HSV, the palette's within 7 degrees; 0 for neutrals.
-        saturation: HSV saturation, [0.65, 0.95]; 0 for neutrals, which have a fixed one below 0.25.
-        lightness: [0, 1], from the darkest to the lightest variant of the colour.
-        pattern: One of `PATTERNS`, uniform.
-        pattern_colour: Second colour; also drawn for a plain item, which shows none.
-        pattern_period: Period as a share of half the image.
-        pattern_angle: 0, 45 or 90 degrees.
-        trim: Colour of fitting, chain and rings where the item has them, a name of `TRIMS`.
-        contrast: Colour of handle, straps, heel and sole likewise, a name of `CONTRASTS`;
-            "matching" is a darker variant of the item's own.
-        gloss: [0, 1], from matt to shiny.
-        light: [-1, 1], light from further left or further right.
-        grain: Seed of the surface's grain.
-    """
-
-    domain: str
-    kind: str
-    handle: str
-    heel: str
-    fitting: str
+    domain: str  # "bags" or "shoes".
+    kind: str  # A key of `KINDS[domain]`, uniform.
+    handle: str  # The bag's handle or strap; "none" for shoes and for bags without.
+    heel: str  # The shoe's heel or sole; "none" for bags.
+    fitting: str  # Buckle, zip, laces, ...; "none" for an item without.
+    # Measures of the outline in [0, 1], uniform: overall width and height, how far it widens, how
+    # round it is, where flap, seam or throat sits.
     width: float
     height: float
     taper: float
     curve: float
     detail: float
-    tilt: float
-    hue: str
-    hue_degrees: float
-    saturation: float
-    lightness: float
-    pattern: str
-    pattern_colour: str
-    pattern_period: float
-    pattern_angle: float
-    trim: str
+    tilt: float  # Rotation of the whole item in degrees, [-4, 4].
+    hue: str  # A name of `HUES` (8 of 10 items) or of `NEUTRALS`.
+    hue_degrees: float  # Angle in HSV, the palette's within 7 degrees; 0 for neutrals.
+    saturation: float  # In HSV, [0.65, 0.95]; 0 for neutrals, which have a fixed one below 0.25.
+    lightness: float  # [0, 1], from the darkest to the lightest variant of the colour.
+    pattern: str  # One of `PATTERNS`, uniform.
+    pattern_colour: str  # Also drawn for a plain item, which shows none.
+    pattern_period: float  # As a share of half the image.
+    pattern_angle: float  # 0, 45 or 90 degrees.
+    trim: str  # Colour of fitting, chain and rings where the item has them, a name of `TRIMS`.
+    # Colour of handle, straps, heel and sole likewise, a name of `CONTRASTS`; "matching" is a
+    # darker variant of the item's own.
     contrast: str
-    gloss: float
-    light: float
-    grain: int
+    gloss: float  # [0, 1], from matt to shiny.
+    light: float  # [-1, 1], light from further left or further right.
+    grain: int  # Seed of the surface's grain.
 
     @property
     def caption(self) -> str:

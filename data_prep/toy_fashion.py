@@ -8,7 +8,7 @@ and `val` stand directly in `--out`. Beside them:
 
     factors.csv    one row an image: every factor it was drawn from, and a caption
     palette.json   {"hues": {"red": 0, ...}, "neutrals": ["black", ...]}, hues in degrees of HSV
-    manifest.json  the settings and a digest; written last, so a set without it is not complete
+    manifest.json  the settings; in a complete set, a digest of all files too
 
 The command above takes about 20 s on one core: 9 ms a pair; a pair of 256x256 takes 40 ms. An item
 is a pure function of (seed, domain, split, index) and the size: a run that was interrupted goes on
@@ -24,8 +24,6 @@ a coloured item and less of a neutral one (the item: all pixels whose darkest ch
 This file writes the set; an item comes from `toy_factors` (what to draw), `toy_outlines` (its
 shape) and `toy_render` (its pixels).
 """
-
-from __future__ import annotations
 
 import contextlib
 import csv
@@ -48,11 +46,8 @@ from tqdm import tqdm
 from data_prep.toy_factors import (
     DOMAINS,
     HUES,
-    KINDS,
     NEUTRALS,
-    PATTERNS,
     SPLITS,
-    Factors,
     expect,
     expect_int,
     sample_factors,
@@ -60,47 +55,12 @@ from data_prep.toy_factors import (
 from data_prep.toy_render import draw, expect_size
 from gans.command_line import cli
 from gans.command_line.errors import UsageError
-
-__all__ = [
-    "DOMAINS",
-    "HUES",
-    "KINDS",
-    "NEUTRALS",
-    "PATTERNS",
-    "Factors",
-    "draw",
-    "generate",
-    "sample_factors",
-]
+from gans.command_line.files import replacing, write_text
 
 VERSION = 1  # Goes up whenever the bytes of an item change.
-MANIFEST, PARTIAL_MANIFEST = "manifest.json", "manifest.partial.json"
-TABLES = ("factors.csv", "palette.json")
-
-
-def _encode(factors: Factors, size: int, format: str) -> bytes:
-    buffer = io.BytesIO()
-    pair = Image.fromarray(np.concatenate(draw(factors, size), axis=1))
-    if format == "png":
-        pair.save(buffer, "PNG")
-    else:
-        # Without chroma subsampling: it would grey the colour of thin parts.
-        pair.save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Writes a whole file or none."""
-    _part(path).write_bytes(data)
-    os.replace(_part(path), path)
-
-
-def _write_json(path: Path, value: dict) -> None:
-    _write(path, (json.dumps(value, indent=2) + "\n").encode())
+MANIFEST, TABLES = "manifest.json", ("factors.csv", "palette.json")
+# Of JPEGs. Chroma of half the width would grey the colour of thin parts.
+OPTIONS = {"png": {}, "jpg": {"quality": 95, "subsampling": 0}}
 
 
 def _items(settings: dict) -> list[tuple[str, int, str]]:
@@ -112,21 +72,14 @@ def _items(settings: dict) -> list[tuple[str, int, str]]:
     ]
 
 
-def _is_whole(path: Path, size: int) -> bool:
-    """Whether an image of an interrupted run survived, even the loss of power."""
-    try:
-        with Image.open(path, formats=["PNG", "JPEG"]) as image:
-            image.load()
-            return image.size == (2 * size, size)
-    except (OSError, SyntaxError):
-        return False
-
-
 def _draw_items(folder: Path, settings: dict, items: list[tuple[str, int, str]]) -> int:
+    """Draws the images that are not there; returns the number of all."""
     for split, index, name in items:
-        if not _is_whole(folder / name, settings["size"]):
+        if not (folder / name).exists():
             factors = sample_factors(settings["domain"], settings["seed"], index, split)
-            _write(folder / name, _encode(factors, settings["size"], settings["format"]))
+            pair = np.concatenate(draw(factors, settings["size"]), axis=1)
+            with replacing(folder / name) as temporary:
+                Image.fromarray(pair).save(temporary, **OPTIONS[settings["format"]])
     return len(items)
 
 
@@ -141,28 +94,21 @@ def _digest(folder: Path, names: list[str]) -> str:
 
 def _is_complete(folder: Path, settings: dict) -> bool:
     """Whether the set is there already; raises unless it may be written or gone on with here."""
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UsageError(f"expected a folder to write into. Received: {folder} (a file)")
-    manifests = [folder / name for name in (MANIFEST, PARTIAL_MANIFEST) if (folder / name).exists()]
     names = [*(name for _, _, name in _items(settings)), *TABLES]
-    if manifests:
-        manifest = _read_manifest(manifests[0], settings)
-        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")} - {*SPLITS}
-        expected = [MANIFEST, PARTIAL_MANIFEST, *names]
-    else:
-        found = {path.name for path in folder.iterdir()}
-        expected = [PARTIAL_MANIFEST]
-    foreign = found.difference(expected, (_part(Path(name)).as_posix() for name in expected))
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    manifest = _read_manifest(folder / MANIFEST, settings) if MANIFEST in found else {}
+    own = {*SPLITS, *([MANIFEST, *names] if manifest else [])}
+    foreign = {name for name in found - own if not Path(name).name.startswith(".tmp-")}
     if foreign:
         raise UsageError(
             "expected a new or empty folder, or an unfinished set of the same settings. "
             f"Received: {folder}, which holds {min(foreign)}"
         )
-    if MANIFEST not in found:
+    if "sha256" not in manifest:
         return False
-    if not found.issuperset(names) or _digest(folder, names) != manifest.get("sha256"):
+    if not found.issuperset(names) or _digest(folder, names) != manifest["sha256"]:
         raise UsageError(
             f"{folder} was complete, but its files have changed since; name another folder"
         )
@@ -172,7 +118,7 @@ def _is_complete(folder: Path, settings: dict) -> bool:
 def _read_manifest(path: Path, settings: dict) -> dict:
     """The manifest of a set of these settings; raises if it is another's."""
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         manifest = None
     if not isinstance(manifest, dict):
@@ -190,7 +136,7 @@ def _read_manifest(path: Path, settings: dict) -> dict:
     return manifest
 
 
-def _factors_table(settings: dict) -> bytes:
+def _factors_table(settings: dict) -> str:
     rows = []
     for split, index, name in _items(settings):
         factors = sample_factors(settings["domain"], settings["seed"], index, split)
@@ -200,37 +146,36 @@ def _factors_table(settings: dict) -> bytes:
     writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return table.getvalue().encode()
+    return table.getvalue()
+
+
+def _write_json(path: Path, value: dict) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def _generate_domain(folder: Path, settings: dict, workers: int, progress: bool) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Before all else: it tells an unfinished set from somebody's files.
-        _write_json(folder / PARTIAL_MANIFEST, settings)
         for split in SPLITS:
-            (folder / split).mkdir(exist_ok=True)
+            (folder / split).mkdir(parents=True, exist_ok=True)
+        # Before all else: it tells an unfinished set from somebody's files.
+        _write_json(folder / MANIFEST, settings)
     except OSError as error:
         raise UsageError(f"cannot write into {folder}: {error.strerror}") from error
     items = _items(settings)
     chunks = [items[i : i + 50] for i in range(0, len(items), 50)]
     draw_chunk = functools.partial(_draw_items, folder, settings)
-    with contextlib.ExitStack() as stack:
-        run = map
-        if workers > 1:
-            # Not forked: a fork of a process that runs TensorFlow's threads may hang.
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-            run = stack.enter_context(pool).map
-        hidden = None if progress else True  # None: shown on a terminal only.
-        bar = tqdm(total=len(items), desc=settings["domain"], unit="pair", disable=hidden)
-        stack.enter_context(bar)
-        for count in run(draw_chunk, chunks):
+    # Not forked: a fork of a process that runs TensorFlow's threads may hang.
+    spawn = get_context("spawn")
+    many = ProcessPoolExecutor(workers, spawn) if workers > 1 else contextlib.nullcontext()
+    hidden = None if progress else True  # None: shown on a terminal only.
+    bar = tqdm(total=len(items), desc=settings["domain"], unit="pair", disable=hidden)
+    with many as pool, bar:
+        for count in (pool.map if pool else map)(draw_chunk, chunks):
             bar.update(count)
-    _write(folder / "factors.csv", _factors_table(settings))
+    write_text(folder / "factors.csv", _factors_table(settings))
     _write_json(folder / "palette.json", {"hues": HUES, "neutrals": list(NEUTRALS)})
     digest = _digest(folder, [*(name for _, _, name in items), *TABLES])
-    _write_json(folder / PARTIAL_MANIFEST, settings | {"sha256": digest})
-    os.replace(folder / PARTIAL_MANIFEST, folder / MANIFEST)
+    _write_json(folder / MANIFEST, settings | {"sha256": digest})
 
 
 def default_set(size: int, domain: str = "bags") -> str:
@@ -258,28 +203,27 @@ def default_domains(size: int, domains: str) -> dict[str, str]:
 
 
 def generate(
-    out: str | os.PathLike,
+    out: Path,
     size: int = 64,
     train: int = 1000,
     val: int = 100,
-    domain: str = "bags",
+    domain: Literal["both", "bags", "shoes"] = "both",
     seed: int = 0,
-    format: str = "png",
+    format: Literal["png", "jpg"] = "png",
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Writes a set, goes on with an unfinished one, or leaves a complete one of these settings.
+    """Draws a set, goes on with an unfinished one, or leaves a complete one of these settings.
 
     Args:
-        out: Folder, new, empty, or holding a set of the same settings. With `domain="both"` it
-            holds one set in `bags` and one in `shoes`.
+        out: Folder, new, empty, or holding a set of the same settings.
         size: Height and width of edges and of photo in pixels, 32 to 512, a multiple of 4.
-        train: Pairs in `train`, 0 to 100000 (of each domain).
-        val: Pairs in `val`, likewise.
-        domain: "bags", "shoes" or "both".
+        train: Pairs in train, 0 to 100000, of each domain.
+        val: Pairs in val, likewise.
+        domain: What to draw; both makes one set in the folder bags inside out, and one in shoes.
         seed: 0 or more; another seed draws other items.
-        format: "png" or "jpg" (quality 95, full chroma).
-        workers: Processes that draw. None: one per core, but one for every 500 pairs at most.
+        format: Format of the images; jpg has quality 95 and full chroma.
+        workers: Processes that draw; none takes one per core, for every 500 pairs at most one.
         progress: Show a bar, and say so when there is nothing to do, on stderr.
 
     Returns:
@@ -299,8 +243,7 @@ def generate(
     if workers is not None:
         expect_int("workers", workers, 1)
     out = Path(out)
-    if workers is None:
-        workers = max(1, min(os.cpu_count() or 1, (train + val) // 500))
+    workers = workers or max(1, min(os.cpu_count() or 1, (train + val) // 500))
     folders = {name: out / name for name in DOMAINS} if domain == "both" else {domain: out}
     other = [p.name for p in out.iterdir() if p.name not in DOMAINS] if out.is_dir() else []
     if domain == "both" and other:
@@ -320,30 +263,5 @@ def generate(
     return out
 
 
-def main(
-    out: str,
-    size: int = 64,
-    train: int = 1000,
-    val: int = 100,
-    domain: Literal["both", "bags", "shoes"] = "both",
-    seed: int = 0,
-    format: Literal["png", "jpg"] = "png",
-    workers: int | None = None,
-) -> None:
-    """Draws the toy fashion data set.
-
-    Args:
-        out: Folder to write, new or empty; an unfinished set of the same settings is gone on with.
-        size: Height and width of edges and of photo in pixels, 32 to 512, a multiple of 4.
-        train: Pairs in train, of each domain.
-        val: Pairs in val, of each domain.
-        domain: What to draw; both makes the folders bags and shoes inside out.
-        seed: Another seed draws other items.
-        format: Format of the images; jpg has quality 95 and full chroma.
-        workers: Processes that draw; none takes one per core, for every 500 pairs at most one.
-    """
-    generate(out, size, train, val, domain, seed, format, workers)
-
-
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(generate)

@@ -16,8 +16,6 @@ The maps depend on the outline factors alone, as the edges do: what a photo that
 edges should show where does not depend on colour, pattern or light. Takes 2 ms a pair.
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 from pathlib import Path
@@ -79,31 +77,23 @@ def read_labels(
         UsageError: The folder has no readable factors.csv, or no row of such a name.
     """
     rows = _read_factors(Path(data_dir), split)
-    if names is None:
-        wanted = list(rows.values())
-    else:
-        stems = [Path(name).stem for name in names]
-        missing = [stem for stem in stems if stem not in rows]
-        if missing:
-            raise UsageError(
-                f"expected a row {split}/{missing[0]} in {data_dir}/factors.csv. Received: none"
-            )
-        wanted = [rows[stem] for stem in stems]
-    maps = [draw_labels(factors, size) for factors in wanted]
+    stems = list(rows) if names is None else [Path(name).stem for name in names]
+    missing = [stem for stem in stems if stem not in rows]
+    if missing:
+        raise UsageError(
+            f"expected a row {split}/{missing[0]} in {data_dir}/factors.csv. Received: none"
+        )
+    maps = [draw_labels(rows[stem], size) for stem in stems]
     return np.stack(maps) if maps else np.zeros((0, size, size), np.uint8)
 
 
 def _read_factors(folder: Path, split: str) -> dict[str, Factors]:
     """Factors of a split by the stem of the file's name."""
-    path = folder / "factors.csv"
-    convert = {"str": str, "float": float, "int": int}
-    fields = {field.name: convert[str(field.type)] for field in dataclasses.fields(Factors)}
+    path, fields = folder / "factors.csv", dataclasses.fields(Factors)
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return {
-                Path(row["file"]).stem: Factors(
-                    **{name: kind(row[name]) for name, kind in fields.items()}
-                )
+                Path(row["file"]).stem: Factors(*(f.type(row[f.name]) for f in fields))
                 for row in csv.DictReader(file)
                 if row["split"] == split
             }

@@ -4,8 +4,6 @@ Coordinates are x to the right and y down, in units of about half an item: `asse
 the image at the end. The numbers are a matter of taste, tuned by eye.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -407,20 +405,9 @@ def _wedge(f: Factors) -> list[Part]:
     return parts
 
 
-BUILDERS = {
-    "tote": _tote,
-    "satchel": _satchel,
-    "clutch": _clutch,
-    "backpack": _backpack,
-    "hobo": _hobo,
-    "bucket": _bucket,
-    "sneaker": _sneaker,
-    "boot": _boot,
-    "pump": _pump,
-    "loafer": _loafer,
-    "sandal": _sandal,
-    "wedge": _wedge,
-}
+_BAGS = (_tote, _satchel, _clutch, _backpack, _hobo, _bucket)
+_SHOES = (_sneaker, _boot, _pump, _loafer, _sandal, _wedge)
+BUILDERS = {build.__name__.removeprefix("_"): build for build in (*_BAGS, *_SHOES)}
 
 
 def assemble(factors: Factors) -> list[Part]:

@@ -4,8 +4,6 @@ A surface rises from its rim like a cushion; its slopes decide how it takes the 
 painted from back to front, in coordinates from -1 to 1 across the image.
 """
 
-from __future__ import annotations
-
 import colorsys
 import math
 

@@ -1,9 +1,7 @@
-"""Unpacks an image archive from strangers: everything that is in it, or nothing.
+"""Unpacks an archive of images from strangers: everything that is in it, or nothing.
 
-Links, devices, names that lead out of the folder or fall together on another file system, and bombs
-are refused. The destination appears under its name only when whole and on the disk.
-
-The command is data_prep/download.py; what the transfer needs as well is in data_prep/transfer.py.
+Only regular files and folders are written, under names that all file systems can tell apart, into a
+fresh folder, which becomes the destination once it is whole and on the disk.
 """
 
 import contextlib
@@ -16,269 +14,148 @@ import re
 import shutil
 import struct
 import tarfile
-import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import IO
 
-from data_prep import transfer
+from tqdm import tqdm
+
 from gans.command_line.errors import Failure
+from gans.command_line.files import sync
 
 MARKER = ".download.json"
-_CHUNK = 1 << 18
-_HEADER_BYTES = 1 << 20  # of one tar member: block, long name, PAX records
-_DIRECTORY_BYTES = 1 << 24  # of a zip: 16 MiB list some 150,000 files
-_SPLITS = {"train", "val", "test", "trainA", "trainB", "testA", "testB", "valA", "valB"}
-_WINDOWS = os.name == "nt"
-_DAMAGE = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    IndexError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-)
+# What an archive may unpack to: far above the largest set here, far below what hurts.
+MEMBERS, FILE_BYTES, TOTAL_BYTES = 500_000, 256 << 20, 64 << 30
+RATIO = 20  # Bytes per byte of the archive, beyond the first 16 MiB; images hardly shrink.
+HEADER_BYTES, DIRECTORY_BYTES = 1 << 20, 1 << 24  # Of one member of a tar; of the list of a zip.
+_LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}  # And ._1.jpg, which is no image.
+
+# What the readers raise for bytes that are not as they expect.
+_DAMAGE = (OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError, struct.error)
+_DAMAGE += (tarfile.TarError, zipfile.BadZipFile, zlib.error)
+
+# Name, "file" or "folder" or what else it is, size, and the content of a file.
+Member = tuple[str, str, int, IO[bytes] | None]
 
 
 class Damaged(Failure):
-    """The archive is cut off or its checksums do not fit."""
+    """The archive is cut off, or its checksums do not fit."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an archive may unpack to; far above the largest set here, far below what hurts.
+class _Tar(gzip.GzipFile):
+    """The tar in the file, with a bound on the headers that tarfile reads at a time."""
 
-    Attributes:
-        members: Number of members, folders included.
-        file_bytes: Bytes of one file.
-        total_bytes: Bytes of all files.
-        ratio: Bytes unpacked per byte of archive (images hardly shrink), beyond the first 16 MiB.
-    """
+    allowance, last = HEADER_BYTES, b""
 
-    members: int = 500_000
-    file_bytes: int = 256 << 20
-    total_bytes: int = 64 << 30
-    ratio: int = 20
-
-
-# Reading an archive.
-
-
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    kind: str  # "file", "folder", or what else it is
-    size: int
-    open: Callable[[], IO[bytes]]
-
-
-class _TarStream:
-    """The unpacked tar, read forwards, with a bound on what one member's headers may take.
-
-    Without it a long name or a PAX record of gigabytes would be read into memory in one piece.
-    """
-
-    def __init__(self, stream: gzip.GzipFile) -> None:
-        self.stream, self.position = stream, 0
-        self.allowance, self.last = _HEADER_BYTES, b""
-
-    def tell(self) -> int:
-        return self.position
-
-    def seek(self, position: int) -> None:
-        while self.position < position:
-            skipped = len(self.stream.read(min(position - self.position, _CHUNK)))
-            if not skipped:
-                return
-            self.position += skipped
-
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= self.allowance:
             raise tarfile.ReadError(f"a header of {size:,} bytes")
-        self.last = self.stream.read(size)
-        self.position += len(self.last)
-        self.allowance -= len(self.last)
+        self.allowance -= size
+        self.last = super().read(size)
         return self.last
 
 
-def _tar_members(path: Path) -> Iterator[_Member]:
-    with gzip.open(path) as unpacked:
-        stream = _TarStream(unpacked)
-        tar = tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape")
-        while member := tar.next():
-            tar.members.clear()  # it keeps them all: a few hundred megabytes for a large set
-            kind = f"an entry of type {member.type!r}"
-            if member.issym() or member.islnk():
-                kind = f"a link to {member.linkname[:80]!r}"
-            elif member.isdev():
-                kind = "a device"
-            elif member.isdir():
-                kind = "folder"
-            elif member.isreg() and not member.issparse():
-                kind = "file"
-            stream.allowance = member.size
-            yield _Member(member.name, kind, member.size, lambda m=member: tar.extractfile(m))
-            stream.allowance = _HEADER_BYTES
-        # tarfile takes a broken header for the end of the archive; the true end is zeros. Reading
-        # on to the end also makes gzip compare its checksum.
-        rest = unpacked.read(_HEADER_BYTES + 1)
-        if len(rest) > _HEADER_BYTES or (stream.last + rest).strip(b"\0"):
-            raise tarfile.ReadError("broken header, or data after the end")
+class _Zip(io.FileIO):
+    """The file, with a bound on the list of members, which zipfile reads in one piece."""
 
-
-class _ZipFile(io.FileIO):
-    """A zip on disk with a bound on its list of members, which zipfile reads in one piece."""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return super().seek(offset, whence)
-        except OSError as error:
-            raise zipfile.BadZipFile(f"an offset of {offset:,}") from error
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0:
-            size = os.fstat(self.fileno()).st_size - self.tell()
-        if size > _DIRECTORY_BYTES:
+    def read(self, size: int = -1) -> bytes:
+        if size > DIRECTORY_BYTES:
             raise zipfile.BadZipFile(f"a list of members of {size:,} bytes")
-        return super().read(size)
+        return super().read(DIRECTORY_BYTES if size < 0 else size)
 
 
-def _zip_members(path: Path) -> Iterator[_Member]:
-    with _ZipFile(path) as file, zipfile.ZipFile(file) as archive:
+def _tar_members(path: Path) -> Iterator[Member]:
+    with _Tar(path) as unpacked, tarfile.TarFile(fileobj=unpacked, encoding="utf-8") as tar:
+        while member := tar.next():
+            tar.members.clear()  # It keeps them all: hundreds of megabytes for a large set.
+            unpacked.allowance = member.size
+            if member.isreg() and not member.issparse():
+                yield member.name, "file", member.size, tar.extractfile(member)
+            else:
+                link = f"an entry of type {member.type!r} {member.linkname[:80]!r}"
+                yield member.name, "folder" if member.isdir() else link, 0, None
+            unpacked.allowance = HEADER_BYTES
+        # tarfile takes a broken header for the end, which is zeros. At its end gzip verifies all.
+        rest = gzip.GzipFile.read(unpacked, HEADER_BYTES + 1)
+        if len(rest) > HEADER_BYTES or (unpacked.last + rest).strip(b"\0"):
+            raise tarfile.ReadError("a broken header, or data after the end")
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    with _Zip(path) as file, zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            mode = info.external_attr >> 16
-            kind = "folder" if info.is_dir() else "file"
-            # 0: written by a system without Unix modes. 0o100000 and 0o040000: file and folder.
-            if mode & 0o170000 not in (0, 0o100000, 0o040000):
-                kind = f"a link or device (mode {mode:o})"
-            elif info.flag_bits & 1 or info.compress_type not in (0, 8):
-                kind = "encrypted or compressed in an unusual way"
             # orig_filename: zipfile cuts the other one off at a zero byte.
-            yield _Member(info.orig_filename, kind, info.file_size, lambda i=info: archive.open(i))
+            name, mode = info.orig_filename, info.external_attr >> 16
+            if mode >> 12 not in (0, 0o10, 0o04):  # Unknown, a file, a folder.
+                yield name, f"a link or device (mode {mode:o})", 0, None
+            elif info.is_dir():
+                yield name, "folder", 0, None
+            elif info.flag_bits & 1 or info.compress_type not in (0, 8):
+                yield name, "encrypted or compressed in an unusual way", 0, None
+            else:
+                with archive.open(info) as content:
+                    yield name, "file", info.file_size, content
 
 
-# Judging a member. Each function raises ValueError with the reason for a refusal.
+def _check_name(name: str, is_file: bool, spelt: dict[str, str]) -> PurePosixPath:
+    """Returns the path of a member; raises `ValueError` unless it is safe on every file system.
 
-
-def _safe_parts(name: str) -> tuple[str, ...]:
-    """Splits the path of a member that is safe to write."""
-    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name):
-        raise ValueError("has control characters or undecodable bytes in its name")
-    if name.startswith("/") or "\\" in name or re.match("[A-Za-z]:", name):
-        raise ValueError("has an absolute path, a drive letter or a backslash")
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if ".." in parts:
-        raise ValueError("leads out of its folder")
-    if len(name) > 1024 or any(len(part.encode()) > 255 for part in parts):
-        raise ValueError("has too long a name")
-    if _WINDOWS:  # The photos of CycleGAN are named by time, 2013-11-08 16:45:24.jpg.
-        parts = tuple(part.replace(":", "_") for part in parts)
-    return parts
-
-
-def _claim(parts: tuple[str, ...], is_file: bool, spelt: dict[str, str]) -> None:
-    """Notes a path and its folders in `spelt`, by what a file system makes of them that knows
-    neither case nor Unicode forms."""
-    if is_file and not parts:
-        raise ValueError("has no name")
-    for depth in range(1, len(parts) + 1):
-        leaf = is_file and depth == len(parts)
-        path = "/".join(parts[:depth])
-        folded = unicodedata.normalize("NFC", path.casefold())
-        path = path if leaf else path + "/"
-        if spelt.get(folded, path) != path or (leaf and folded in spelt):
+    `spelt` holds the paths so far, by what a file system makes of them that knows neither case nor
+    Unicode forms; those of folders end in a slash.
+    """
+    path = PurePosixPath(name)
+    bad = not name.isprintable() or "\\" in name or name[1:2] == ":" or path.is_absolute()
+    bad = bad or ".." in path.parts or (is_file and not path.parts) or len(name) > 1024
+    if bad or any(len(part.encode()) > 255 for part in path.parts):
+        raise ValueError("has a name that leads elsewhere, is too long or cannot be printed")
+    for place in (path, *path.parents)[: len(path.parts)]:
+        leaf = is_file and place == path
+        folded = unicodedata.normalize("NFC", str(place).casefold())
+        written = str(place) if leaf else f"{place}/"
+        if spelt.get(folded, written) != written or (leaf and folded in spelt):
             raise ValueError(f"falls together with {spelt[folded]!r}")
-        spelt[folded] = path
+        spelt[folded] = written
+    return path
 
 
-def _is_litter(parts: tuple[str, ...]) -> bool:
-    # What macOS and Windows leave in archives; ._1.jpg is no image, but ends like one.
-    return any(
-        part in ("__MACOSX", ".DS_Store", "Thumbs.db") or part.startswith("._") for part in parts
-    )
-
-
-# Writing.
-
-
-def _write(member: _Member, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with member.open() as source, open(path, "xb") as target:
-        shutil.copyfileobj(source, target, _CHUNK)
-        if target.tell() != member.size:
-            raise EOFError(f"{member.name[:80]!r} ends after {target.tell():,} bytes")
-
-
-def _unpack(archive: Path, content: Path, limits: Limits) -> None:
+def _unpack(archive: Path, folder: Path) -> None:
     with open(archive, "rb") as file:
-        kind = transfer.archive_kind(file.read(4))
-    if kind is None:
+        members = {b"\x1f\x8b": _tar_members, b"PK": _zip_members}.get(file.read(2))
+    if members is None:
         raise Failure(f"{archive}: expected a .tar.gz or .zip archive")
-    members = _zip_members(archive) if kind == "zip" else _tar_members(archive)
-    allowed = min(limits.total_bytes, (16 << 20) + limits.ratio * archive.stat().st_size)
+    allowed = min(TOTAL_BYTES, (16 << 20) + RATIO * archive.stat().st_size)
     spelt: dict[str, str] = {}
-    total = 0
-    bar = transfer.progress(f"unpacking {archive.name}", None, unit=" files")
-    with contextlib.closing(members), bar:  # a refusal closes the archive too
-        for count, member in enumerate(members, 1):
-            is_file = member.kind == "file"
+    bar = tqdm(desc=f"unpacking {archive.name}", unit=" files", disable=None)
+    with contextlib.closing(members(archive)) as found, bar:
+        for count, (name, kind, size, content) in enumerate(found, 1):
             try:
-                if count > limits.members:
-                    raise ValueError(f"is one more than the {limits.members:,} allowed")
-                if member.kind not in ("file", "folder"):
-                    raise ValueError(f"is {member.kind}")
-                parts = _safe_parts(member.name)
-                _claim(parts, is_file, spelt)
-                if is_file and not 0 <= member.size <= limits.file_bytes:
-                    raise ValueError(f"has {member.size:,} bytes, {limits.file_bytes:,} allowed")
-                total += member.size if is_file else 0
-                if total > allowed:
-                    raise ValueError(f"brings the total to {total:,} bytes, {allowed:,} allowed")
+                path = _check_name(name, kind == "file", spelt)
+                if kind not in ("file", "folder"):
+                    raise ValueError(f"is {kind}")
+                if count > MEMBERS or not 0 <= size <= min(FILE_BYTES, allowed):
+                    raise ValueError(
+                        f"is number {count:,} and has {size:,} bytes; {MEMBERS:,} members, "
+                        f"{FILE_BYTES:,} bytes each and {allowed:,} bytes more are allowed"
+                    )
             except ValueError as error:
-                raise Failure(
-                    f"{archive}: refused, nothing was kept; member {member.name[:80]!r} {error}"
-                ) from None
-            if not is_file:
-                content.joinpath(*parts).mkdir(parents=True, exist_ok=True)
-            elif not _is_litter(parts):
-                _write(member, content.joinpath(*parts))
+                message = f"{archive}: refused, nothing was kept; member {name[:80]!r} {error}"
+                raise Failure(message) from None
+            allowed -= size
+            litter = any(part in _LITTER or part.startswith("._") for part in path.parts)
+            # The photos of CycleGAN are named by time, 2013-11-08 16:45:24.jpg.
+            target = folder / (str(path).replace(":", "_") if os.name == "nt" else path)
+            if kind == "folder":
+                target.mkdir(parents=True, exist_ok=True)
+            elif not litter:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open(target, "xb") as file:
+                    shutil.copyfileobj(content, file)
+                    if file.tell() != size:
+                        raise EOFError(f"{name[:80]!r} ends after {file.tell():,} bytes")
                 bar.update()
-
-
-@contextlib.contextmanager
-def _open_folder(path: Path) -> Iterator[int]:
-    descriptor = -1 if _WINDOWS else os.open(path, os.O_RDONLY)  # Windows opens no folders
-    try:
-        yield descriptor
-    finally:
-        if not _WINDOWS:
-            os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _work_folder(destination: Path) -> Iterator[Path]:
-    """A fresh folder beside the destination, gone afterwards; removes those of killed runs."""
-    prefix, suffix = f".{destination.name}-", ".unpacking"
-    if not _WINDOWS:
-        for old in destination.parent.glob(f"{prefix}*{suffix}"):
-            with _open_folder(old) as descriptor:
-                if transfer.lock(descriptor):
-                    shutil.rmtree(old, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(suffix, prefix, destination.parent))
-    try:
-        with _open_folder(work) as descriptor:
-            transfer.lock(descriptor)
-            yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def count_files(folder: Path) -> dict[str, int]:
@@ -291,66 +168,41 @@ def count_files(folder: Path) -> dict[str, int]:
 
 
 def extract(
-    archive: Path,
-    destination: Path,
-    folders: tuple[str, ...] = (),
-    marker: dict | None = None,
-    limits: Limits = Limits(),
+    archive: Path, destination: Path, folders: tuple[str, ...] = (), marker: dict | None = None
 ) -> dict[str, int]:
-    """Unpacks an image archive to a folder that appears only when everything is in it.
+    """Unpacks an archive, .tar.gz or .zip, to a folder that appears only when all is in it.
 
-    All regular files are kept, save what macOS and Windows leave behind. A single folder at the
-    top of the archive is taken for the destination itself.
+    A single folder at the top of the archive is taken for `destination` itself, which must hold
+    `folders`, with a file each. What macOS and Windows leave behind is left out. `marker` is put
+    into it as `.download.json`, with the number of files by folder, which is returned.
 
-    Args:
-        archive: A .tar.gz or .zip file (told by its first bytes); it is only read.
-        destination: Folder to make. It must not exist.
-        folders: Names of folders that the destination must hold, with a file each.
-        marker: Written with the counts as `.download.json` into the destination, if given.
-        limits: What the archive may unpack to.
-
-    Returns:
-        Number of files by folder.
-
-    Raises:
-        Failure: The archive is hostile, damaged (`Damaged`) or holds something
-            else, the destination exists, or the disk is full. The destination is not made.
+    Raises `Failure`, and makes nothing, where the archive is hostile, damaged (`Damaged`) or of
+    something else, the destination exists, or the disk is full.
     """
-    size = archive.stat().st_size
-    transfer.require_space(destination.parent, size, present=size)
-    with _work_folder(destination) as work:
-        content = work / "content"
-        content.mkdir()
-        try:
-            _unpack(archive, content, limits)
-        except _DAMAGE as error:
-            raise Damaged(f"{archive}: damaged or cut off: {transfer.reason(error)}") from error
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise Failure(
-                f"{destination.parent}: {error.strerror} while unpacking {archive}; about "
-                f"{int(size * transfer.UNPACKED_PER_BYTE):,} bytes are needed"
-            ) from error
-        top = list(content.iterdir())
-        alone = len(top) == 1 and top[0].is_dir() and top[0].name not in _SPLITS
-        root = top[0] if alone else content
+    work = destination.with_name(f".{destination.name}.unpacking")
+    shutil.rmtree(work, ignore_errors=True)  # Of a run that was killed.
+    try:
+        work.mkdir()
+        _unpack(archive, work)
+        top = list(work.iterdir())
+        split = re.fullmatch("(train|val|test)[AB]?", top[0].name) if top else None
+        root = top[0] if len(top) == 1 and top[0].is_dir() and not split else work
         counts = count_files(root)
         missing = [name for name in folders if not counts.get(name)]
         if missing or not sum(counts.values()):
-            raise Failure(
-                f"{archive}: expected files in {', '.join(missing or ['folders'])}. "
-                f"Received: {counts}"
-            )
-        if marker is not None:
-            with open(root / MARKER, "x", encoding="utf-8") as file:
-                json.dump({**marker, "files": counts}, file, indent=1)
+            wanted = ", ".join(missing or ["folders"])
+            raise Failure(f"{archive}: expected files in {wanted}. Received: {counts}")
+        (root / MARKER).write_text(json.dumps({**(marker or {}), "files": counts}, indent=1))
         if hasattr(os, "sync"):
-            os.sync()  # one call for all: to wait for each of 138,000 files would take an hour
+            os.sync()  # One call for all: to wait for each of 138,000 files would take an hour.
         if os.path.lexists(destination):
             raise Failure(f"{destination} has come into being meanwhile and is left alone")
         os.rename(root, destination)
-        with _open_folder(destination.parent) as descriptor:
-            if not _WINDOWS:
-                os.fsync(descriptor)
-    return counts
+        sync(destination.parent)
+        return counts
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise Failure(f"{work}: {error.strerror} while unpacking {archive}") from error
+        raise Damaged(f"{archive}: damaged or cut off: {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -15,8 +15,8 @@ What the survey derives (Goodfellow et al. 2014, section 4; Arjovsky and Bottou 
                                its deviation from batch to batch
 
 The tables are printed; `numbers.json` has all that they and the figures show. Files of these names
-are replaced where this command made them, and nowhere else. The first three are integrals or close
-to them, exact to 6 digits; the last is an experiment.
+are replaced where this command made them, and nowhere else. The first three figures show integrals
+or close to them, exact to 6 digits; the last one shows an experiment.
 """
 
 import json
@@ -28,14 +28,13 @@ import numpy as np
 from gans.command_line import cli, command
 from gans.command_line.errors import UsageError, check_at_least
 from gans.command_line.files import check_folder, write_text
-from gans.data.images import made_by, save_png
 from gans.metrics import divergences
-from gans.pictures.plots import Line, line_plot
+from gans.pictures.plots import Line, curves, save_figure
 
 NUMBERS = "numbers.json"
 # The parts of the numbers, which are also what the figures are called.
 PARTS = ("optimal_discriminator", "divergences", "gradient_by_distance", "gradient_by_training")
-SOFTWARE = "gan_theory.py"
+SOFTWARE = "gan_theory.py"  # Every file that is written bears this name.
 RANGE = (-12.0, 12.0, 12000)  # Of the densities of the first part: from, to, cells.
 SHOWN_TO = 5.0  # Of that range the figure has the middle.
 SHOWN_AT = (0, 1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096)  # Steps of the last table.
@@ -50,7 +49,11 @@ POPULATED = 0.99
 
 
 def gan_theory(
-    out: Path = Path("runs/gan_theory"), steps: int = 2048, seed: int = 0, debug: bool = False
+    out: Path = Path("runs/gan_theory"),
+    steps: int = 2048,
+    seed: int = 0,
+    pdf: bool = False,
+    debug: bool = False,
 ) -> None:
     """Shows the optimal discriminator, the divergences and the vanishing gradient.
 
@@ -58,56 +61,42 @@ def gan_theory(
         out: Folder for the figures and numbers.json.
         steps: Steps that each discriminator trains.
         seed: Of the networks and of what they train on.
+        pdf: Write each figure as a PDF, too.
         debug: Show the traceback of an error, and TensorFlow's log.
     """
     check_at_least(1, steps=steps)
     check_at_least(0, seed=seed)
-    check_out(out)
+    check_folder("out", out)
+    check_free([out / NUMBERS] + [out / f"{name}.png" for name in PARTS])
+    if pdf:
+        check_free([out / f"{name}.pdf" for name in PARTS])
     out.mkdir(parents=True, exist_ok=True)
     command.import_tensorflow(debug)
-    numbers = {
-        "optimal_discriminator": show_optimal_discriminator(out, steps, seed),
-        "divergences": show_divergences(out),
-        "gradient_by_distance": show_gradient_by_distance(out),
-        "gradient_by_training": show_gradient_by_training(out, steps, seed),
-    }
+    numbers = {"made_by": SOFTWARE}
+    for name, show in {
+        "optimal_discriminator": lambda: show_optimal_discriminator(steps, seed),
+        "divergences": show_divergences,
+        "gradient_by_distance": show_gradient_by_distance,
+        "gradient_by_training": lambda: show_gradient_by_training(steps, seed),
+    }.items():
+        numbers[name], figure = show()
+        save_figure(figure, out / f"{name}.png", pdf, SOFTWARE)
     write_text(out / NUMBERS, json.dumps(numbers, indent=2) + "\n")
     print(f"\nfigures and {NUMBERS} are in {out}")
 
 
-def check_out(out: Path):
-    """Raises `UsageError` for a folder that cannot be made, or that holds files of somebody else
-    under the names of those that are written.
-    """
-    check_folder("out", out)
-    foreign = [path for path in (out / f"{name}.png" for name in PARTS) if is_foreign(path)]
-    foreign += [out / NUMBERS] * is_foreign(out / NUMBERS)
-    if foreign:
-        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-        raise UsageError(
-            f"--out expects a folder whose {NUMBERS} and figures, if any, are of this command. "
-            f"Received: {foreign[0]}{more}"
-        )
+def check_free(paths: list[Path]):
+    """Raises `UsageError` where one of the files exists that another program, or the user, made."""
+    for path in paths:
+        made_here = path.is_file() and SOFTWARE.encode() in path.read_bytes()
+        if os.path.lexists(path) and not made_here:
+            raise UsageError(
+                "--out expects a folder in which such files, if any, are of this command. "
+                f"Received: {path}"
+            )
 
 
-def is_foreign(path: Path) -> bool:
-    """Whether there is something that this command did not write."""
-    if not os.path.lexists(path):
-        return False
-    if path.suffix == ".png":
-        return not made_by(path, SOFTWARE)
-    try:
-        return set(json.loads(path.read_text(encoding="utf-8"))) != set(PARTS)
-    except (OSError, ValueError, TypeError):
-        return True
-
-
-def save(path: Path, picture: np.ndarray):
-    """Writes a figure, marked as one of this command."""
-    save_png(path, picture, SOFTWARE)
-
-
-def show_optimal_discriminator(out: Path, steps: int, seed: int) -> dict:
+def show_optimal_discriminator(steps: int, seed: int) -> tuple:
     """D* beside a discriminator that is trained with cross-entropy on samples of p and q."""
     x, width = divergences.cells(*RANGE)
     p = (divergences.gaussian(x, -1.5, 0.5) + divergences.gaussian(x, 1.5, 0.5)) / 2
@@ -140,11 +129,10 @@ def show_optimal_discriminator(out: Path, steps: int, seed: int) -> dict:
         Line("q, generated", x[near], q[near]),
     ]
     title = "The optimal discriminator is p / (p + q)"
-    save(out / "optimal_discriminator.png", line_plot(lines, title, "x", "density, or D"))
-    return numbers
+    return numbers, curves(lines, title, "x", "density, or D")
 
 
-def show_divergences(out: Path) -> dict:
+def show_divergences() -> tuple:
     """Jensen-Shannon divergence and Wasserstein distance of two densities that move apart."""
     x, width = divergences.cells(-2.0, 6.0, 8000)
     shifts = np.arange(0, 3001, 25) / 1000
@@ -171,17 +159,17 @@ def show_divergences(out: Path) -> dict:
         Line("Wasserstein, both", shifts, w1),
     ]
     title = "Moving apart: JS stops at log 2, Wasserstein does not"
-    save(out / "divergences.png", line_plot(lines, title, "shift", "divergence, distance"))
-    return {
+    numbers = {
         "shift": shifts.tolist(),
         "jensen_shannon": js,
         "value": values,
         "wasserstein": w1,
         "jensen_shannon_gaussian": js_bells,
     }
+    return numbers, curves(lines, title, "shift", "divergence (nats), or distance")
 
 
-def show_gradient_by_distance(out: Path) -> dict:
+def show_gradient_by_distance() -> tuple:
     """The gradient by the place t of a generator z + t, with the optimal discriminator.
 
     p is N(0, 1) and q is N(t, 1); the logit of D* is t (t - 2 x) / 2.
@@ -207,12 +195,12 @@ def show_gradient_by_distance(out: Path) -> dict:
         Line("minimax, log(1 - D)", shifts, np.abs(rows["minimax"])),
         Line("non-saturating, -log D", shifts, np.abs(rows["non_saturating"])),
     ]
-    picture = line_plot(lines, "The gradient with D*", "distance t", "|gradient|", log_y=True)
-    save(out / "gradient_by_distance.png", picture)
-    return {"distance": shifts.tolist(), **rows}
+    title = "The gradient with D*"
+    figure = curves(lines, title, "distance t", "|gradient|", log_y=True)
+    return {"distance": shifts.tolist(), **rows}, figure
 
 
-def show_gradient_by_training(out: Path, steps: int, seed: int) -> dict:
+def show_gradient_by_training(steps: int, seed: int) -> tuple:
     """A generator that has not trained, on ring8: its gradients while the discriminator trains."""
     shown = sorted({step for step in SHOWN_AT if step < steps} | {steps})
     at = sorted({int(step) for step in np.geomspace(1, steps, 25)} | set(shown))
@@ -232,11 +220,10 @@ def show_gradient_by_training(out: Path, steps: int, seed: int) -> dict:
         lines.append(Line(f"{name}: norm of the mean", at[1:], rows[loss][1:]))
         lines.append(Line("deviation of a batch", at[1:], rows[f"{loss}_deviation"][1:], True))
     title = "The better the discriminator, the less log(1 - D) teaches"
-    picture = line_plot(
+    figure = curves(
         lines, title, "steps of the discriminator", "norm of the gradient", log_x=True, log_y=True
     )
-    save(out / "gradient_by_training.png", picture)
-    return {"step": at, **rows}
+    return {"step": at, **rows}, figure
 
 
 def train_on_line(x: np.ndarray, steps: int, seed: int) -> np.ndarray:

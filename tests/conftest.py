@@ -56,6 +56,22 @@ def iterators_end_at_once():
 
 
 @pytest.fixture(scope="session")
+def randomised():
+    """Gives a GAN weights that are large enough for samples that differ, the same ones each time;
+    returns the GAN.
+    """
+
+    def assign(gan):
+        random = np.random.default_rng(0)
+        for variable in gan.trainable_variables:
+            scale = max(1, variable.shape[0]) ** -0.5
+            variable.assign(random.standard_normal(variable.shape) * scale)
+        return gan
+
+    return assign
+
+
+@pytest.fixture(scope="session")
 def toy_bags(tmp_path_factory) -> Path:
     """12 training and 4 validation pairs of bags, each half 32x32; not to be changed."""
     out = tmp_path_factory.mktemp("toy_bags") / "bags"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep import toy_labels
-from gans.command_line import command
+from gans.command_line import cli, command
 from gans.command_line.errors import UsageError, usage_errors
 from gans.command_line.files import check_folder
 from gans.data.images import save_png
@@ -26,6 +26,7 @@ from gans.training.run_settings import RunSettings
 Line = dict[str, Any]
 
 
+@cli.compose
 def evaluate(options: Options) -> None:
     """Measures the newest checkpoint of a run, or a folder of images."""
     if options.list_metrics:
@@ -176,10 +177,9 @@ def measure_run(
         run: settings, with the data where it is now.
     """
     _, _, gan, step = open_run(networks.options.run_dir, step)
-    if run.gan_file.can.starts_from == "noise":
-        return measure(Generated.load(gan, run, networks, step), wanted, folder)
+    kind = Generated if run.gan_file.can.starts_from == "noise" else Translated
     lines, sentences = [], []
-    for outputs in Translated.load(gan, run, networks, step):
+    for outputs in kind.load(gan, run, networks, step):
         found, said = measure(outputs, wanted, folder)
         direction = outputs.record.get("direction")
         sentences += [f"{direction}: {sentence}" if direction else sentence for sentence in said]

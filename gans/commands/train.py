@@ -106,9 +106,9 @@ def start_training(
         return monitor.watch(*args)
 
     def measure(gan, run: RunSettings, preview) -> dict[str, float]:
-        from gans.metrics import generation
+        from gans.evaluation import monitor
 
-        return generation.measure_while_training(gan, run, preview)
+        return monitor.measure(gan, run, preview)
 
     def open_data(run: RunSettings, cache_dir: Path):
         from gans.data.training_data import open_data
@@ -133,7 +133,7 @@ def start_training(
         command=recorded(file, flags, data, given),
         label_dim=given.get("label_dim"),
         progress=progress,
-        measure=None,
+        measure=measure if file.can.starts_from == "noise" else None,
         watch=watch,
     )
 

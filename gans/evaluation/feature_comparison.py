@@ -9,7 +9,7 @@ and neighbours as many samples as real images: of unequal sets they mean little.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -83,15 +83,11 @@ class FeaturePair:
         counts["k"] = PRECISION_K if name in ("precision", "recall") else DENSITY_K
         return Measured(self._prdc[name], counts)
 
-    @property
-    def has_neighbours(self) -> bool:
-        """Whether there are enough images for precision, density, recall and coverage."""
-        return len(self._even[0]) > DENSITY_K
-
-    @property
-    def has_score(self) -> bool:
-        """Whether there are enough samples, of classes that exclude each other, for is."""
-        return self.fake.logits is not None and len(self.fake.logits) >= SPLITS
+    def can_measure(self, name: str) -> bool:
+        """Whether there are enough images; for `is` also whether classes exclude each other."""
+        if name == "is":
+            return self.fake.logits is not None and len(self.fake.logits) >= SPLITS
+        return len(self._even[0]) > (DENSITY_K if name in PRDC else 1)
 
     @functools.cached_property
     def _even(self) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +114,7 @@ def spacing(real: np.ndarray, fake: np.ndarray) -> float:
 
 
 class Reference:
-    """Real images as an extractor sees them, looked at once.
+    """Real images as an extractor sees them.
 
     Args:
         extractor: see `gans.features.extractors`.
@@ -127,23 +123,15 @@ class Reference:
     """
 
     def __init__(self, extractor: Extractor, images: ImageSet, features_dir: Path):
-        self.extractor, self.images, self.features_dir = extractor, images, features_dir
-
-    @functools.cached_property
-    def features(self) -> Features:
-        """Of all of them."""
-        return reference(self.images.batches, self.images.count, self.extractor, self.features_dir)
+        self.extractor, self.split, self.take = extractor, images.split, images.take
+        self.features = reference(images.batches, images.count, extractor, features_dir)
 
     def measure(self, name: str) -> Measured | None:
         """What real images get by a metric, which is what the best samples would get, but for the
         smaller counts: one half of them against the other, and `is` of all. None of too few.
         """
         pair = FeaturePair(self.features, self.features) if name == "is" else self._halves
-        if len(self.features.kept) < 4 and name != "is":
-            return None
-        if not (pair.has_score if name == "is" else name not in PRDC or pair.has_neighbours):
-            return None
-        return pair.measure(name)
+        return pair.measure(name) if pair.can_measure(name) else None
 
     @functools.cached_property
     def _halves(self) -> FeaturePair:
@@ -178,6 +166,10 @@ class Comparison:
             found.append(FeaturePair(known, features))
         return found
 
+    def can_measure(self, name: str) -> bool:
+        """As `FeaturePair.can_measure`."""
+        return self.pairs[0].can_measure(name)
+
     def measure(self, name: str) -> Measured:
         """As `FeaturePair.measure`, the mean over the seeds, with all facts of the line."""
         found = [pair.measure(name) for pair in self.pairs]
@@ -189,7 +181,7 @@ class Comparison:
             "deviation_between": between,
             "values": values,
             "reference_n": len(self.real.features.kept) // (1 if name == "is" else 2),
-            "split": self.real.images.split,
+            "split": self.real.split,
             **self.real.extractor.facts(),
             "real_sha256": self.real.features.digest,
             "seeds": self.seeds,
@@ -203,6 +195,22 @@ class Comparison:
         measured = self.real.measure(name)
         return measured.value if measured else float("nan")
 
+    def summarised(self, lines: Mapping[str, Mapping[str, Any]]) -> list[dict[str, float]]:
+        """Values and those of real images by name, for `summary.describe`.
+
+        Args:
+            lines: of `evaluation.jsonl`, by the metric's name.
+        """
+        values = {name: line["value"] for name, line in lines.items()}
+        real = {name: line["reference"] for name, line in lines.items()}
+        real = {name: value for name, value in real.items() if value is not None}
+        if "is" in lines:
+            of_real = self.real.measure("is")
+            for name in ("class_entropy", "sample_entropy"):
+                values[name] = lines["is"][name]
+                real |= {name: of_real.facts[name]} if of_real else {}
+        return [values, real]
+
     def neighbours(self) -> tuple[list[np.ndarray], list[list[np.ndarray]]] | None:
         """Some samples of the first seed, and of each the real images nearest to it, which shows
         memorised ones: images uint8 `(height, width, channels)`; None where their shapes differ.
@@ -212,7 +220,7 @@ class Comparison:
         places = real.indices[nearest(fake.kept[:count], real.kept, several)[0]]
         samples = self.make(self.seeds[0]).take(fake.indices[:count])
         order = sorted(set(places.ravel().tolist()))
-        found = dict(zip(order, self.real.images.take(order), strict=True))
+        found = dict(zip(order, self.real.take(order), strict=True))
         shapes = {image.shape for image in samples}, {image.shape for image in found.values()}
         if any(len(different) > 1 for different in shapes):
             return None

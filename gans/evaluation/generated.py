@@ -91,8 +91,8 @@ class Generated(Outputs):
         return [self.label_names.index(name) for name in names] if known else []
 
     @classmethod
-    def load(cls, gan: Any, run: RunSettings, networks: Networks, step: int) -> "Generated":
-        """With held-out images, and labels where the GAN takes some.
+    def load(cls, gan: Any, run: RunSettings, networks: Networks, step: int) -> list["Generated"]:
+        """One, with held-out images, and labels where the GAN takes some.
 
         Raises `DataError` for data that cannot be used.
         """
@@ -111,7 +111,7 @@ class Generated(Outputs):
         if options.classifier:
             # Whether or not a metric needs it.
             made._check(made.classifier.facts)
-        return made
+        return [made]
 
     @property
     def has_real(self) -> bool:

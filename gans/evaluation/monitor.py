@@ -37,11 +37,10 @@ def measure(gan: Any, run: RunSettings, preview: Any) -> dict[str, float]:
     if outputs.makes_images:
         real, labels = (*preview, None)[:2]
         outputs = Generated(gan, run, samples=SAMPLES, real=real, labels=labels)
-    metrics = [metric for metric in table.METRICS if metric.name not in table.FEATURES]
     return {
         metric.name: float(metric.value(outputs))
-        for metric in metrics
-        if "noise" in metric.of and table.missing(metric, outputs) is None
+        for metric in table.METRICS
+        if "noise" in metric.of and table.lacking(metric, outputs) is None
     }
 
 
@@ -58,36 +57,32 @@ def watch(
 
     Raises `UsageError` for what cannot be watched.
     """
-    from_noise = run.gan_file.can.starts_from == "noise"
-    options = Options(run_dir=str(folder.path), extractor=extractor, num_real=MOST_REAL)
-    networks, reference = Networks(options), None
-
-    def outputs(gan: Any, step: int) -> Generated | Translated:
-        if from_noise:
-            made = Generated.load(gan, run, networks, step, samples=FEATURE_SAMPLES)
-        else:
-            made = Translated.load(gan, run, networks, step, count=1)[0]
-        if reference:
-            # Real images are looked at once.
-            made.reference = reference
-        return made
-
     if run.data.kind == "points":
         raise UsageError("--evaluate_every expects images. Received: points")
+    from_noise = run.gan_file.can.starts_from == "noise"
+    options = Options(
+        run_dir=str(folder.path),
+        extractor=extractor,
+        num_real=MOST_REAL,
+        num_fake=FEATURE_SAMPLES if from_noise else None,
+    )
     with usage_errors(*ERRORS):
-        reference = outputs(gan, 0).reference
-        if reference is None:
+        kind = Generated if from_noise else Translated
+        first, *_ = kind.load(gan, run, Networks(options), 0)
+        if not first.is_known or first.reference is None:
             raise UsageError(
                 "--evaluate_every: no classifier can be trained on this data; --extractor expects "
                 f"inception or the folder of a classifier. Received: {extractor}"
             )
-        reference.features  # noqa: B018  Before the training, which takes longer.
 
     def evaluate(gan: Any, step: int) -> dict[str, float]:
-        made = outputs(gan, step)
-        metrics = [table.find(name, made.kind) for name in table.FEATURES]
-        metrics = [metric for metric in metrics if table.missing(metric, made) is None]
-        lines = [table.measure(metric, made) for metric in metrics]
+        outputs = first.again(step)
+        metrics = (table.find(name, outputs.kind) for name in table.FEATURES)
+        lines = [
+            table.measure(metric, outputs)
+            for metric in metrics
+            if table.lacking(metric, outputs) is None
+        ]
         report.add(folder.path, lines)
         return {line["metric"]: line["value"] for line in lines}
 

@@ -21,9 +21,12 @@ from gans.evaluation.image_sets import ImageSet
 from gans.evaluation.options import OWN, Options
 from gans.features import classifier as classifiers
 from gans.features import extractors, inception, lpips, segmentation
+from gans.features.torch_weights import WeightsError
 
 # Numbers that the images of a classifier may amount to: 1 GB as float32, all of MNIST.
 MOST_NUMBERS = 2**28
+# What the user gave that cannot be used.
+ERRORS = (WeightsError, classifiers.ClassifierError, segmentation.SegmentationError, DataError)
 
 
 @dataclass(frozen=True)

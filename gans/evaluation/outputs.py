@@ -3,6 +3,7 @@
 `Generated` and `Translated` are the two kinds, in files of their own; two folders are a third.
 """
 
+import copy
 import functools
 from typing import Any
 
@@ -70,6 +71,15 @@ class Outputs:
         if self.reference is None:
             return None
         return Comparison(self.reference, self.make, self.options.all_seeds)
+
+    def again(self, step: int) -> "Outputs":
+        """The same of a GAN that was trained since; real images are not looked at again."""
+        other = copy.copy(self)
+        other.record = self.record | {"step": step}
+        for name in set(vars(self)) - {"reference", "_chosen"}:
+            if isinstance(getattr(type(self), name, None), functools.cached_property):
+                del other.__dict__[name]
+        return other
 
 
 def part(value: float, whole: float) -> float:

@@ -121,8 +121,8 @@ NEEDS = {
                    "see --extractor", told=True),
     "features": Need(lambda o: o.features is not None, "the data has no labels for a classifier to "
                      "learn from; see --extractor", told=True),
-    "enough": Need(lambda o: o.features.pairs[0].has_neighbours, "there are too few images"),
-    "exclusive": Need(lambda o: o.features.pairs[0].has_score, "there are too few samples, or the "
+    "enough": Need(lambda o: o.features.can_measure("recall"), "there are too few images"),
+    "exclusive": Need(lambda o: o.features.can_measure("is"), "there are too few samples, or the "
                       "classes do not exclude each other"),
 }
 
@@ -311,6 +311,11 @@ def resolve(names: Sequence[str], kind: str) -> list[Metric]:
     return list(found.values())
 
 
+def lacking(metric: Metric, outputs: Outputs) -> Need | None:
+    """The first need of a metric that the outputs do not meet; None: it can be measured."""
+    return next((NEEDS[need] for need in metric.needs if not NEEDS[need].holds(outputs)), None)
+
+
 def choose(outputs: Outputs, wanted: Sequence[Metric] | None) -> list[Metric]:
     """The metrics that can be measured. Says on stderr which the data stands in the way of, and
     why.
@@ -324,15 +329,13 @@ def choose(outputs: Outputs, wanted: Sequence[Metric] | None) -> list[Metric]:
     chosen, left_out = [], {}
     everything = [metric for metric in METRICS if outputs.kind in metric.of]
     for metric in everything if wanted is None else wanted:
-        lacking = next((need for need in metric.needs if not NEEDS[need].holds(outputs)), None)
-        if lacking is None:
+        need = lacking(metric, outputs)
+        if need is None:
             chosen.append(metric)
         elif wanted is not None:
-            raise UsageError(
-                f"--metrics: {metric.name} cannot be measured, since {NEEDS[lacking].absence}"
-            )
-        elif NEEDS[lacking].told:
-            left_out.setdefault(NEEDS[lacking].absence, []).append(metric.name)
+            raise UsageError(f"--metrics: {metric.name} cannot be measured, since {need.absence}")
+        elif need.told:
+            left_out.setdefault(need.absence, []).append(metric.name)
     for absence, names in left_out.items():
         print(f"left out, since {absence}: {', '.join(names)}", file=sys.stderr)
     return chosen

@@ -43,7 +43,7 @@ def save_gif(
         received = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
         raise ValueError(f"expected frames of one size. Received: {received}")
     for_palette = images[:: -(-len(images) // 16)] + images[-1:]
-    palette = Image.fromarray(np.concatenate([np.asarray(i)[::2] for i in for_palette])).quantize(
+    palette = Image.fromarray(np.concatenate([np.asarray(i) for i in for_palette])).quantize(
         256, Image.Quantize.MEDIANCUT
     )
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]

@@ -28,8 +28,7 @@ class Filters:
     """What one network looks for.
 
     Attributes:
-        kernels: of the first convolution, each with full contrast,
-            `(filters, side, side, channels)`.
+        kernels: of the first convolution, `(filters, side, side, channels)`, in full contrast.
         samples: those that each feature of the last convolution responds to most strongly,
             `(features, STRONGEST, size, size, channels)`.
         responses: what in each of them it responds to, likewise.

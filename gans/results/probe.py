@@ -1,5 +1,6 @@
-"""A linear classifier on the features of a discriminator (Radford et al. 2016, section 5.1),
-compared with one on those of an untrained discriminator and one on pixels.
+"""A linear classifier on the features of a discriminator (Radford et al. 2016, section 5.1).
+
+It is compared with one on the features of an untrained discriminator and one on pixels.
 """
 
 import dataclasses

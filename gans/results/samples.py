@@ -42,8 +42,9 @@ def rows(gan, count: int, labels: np.ndarray | None = None, seed: int = 0) -> np
 
 
 def picture(images: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
-    """The picture of `rows`, uint8: a row for each name, or where there are no names,
-    `COLUMNS` to a row; with the numbers of the samples.
+    """The picture of `rows` with the numbers of the samples, uint8.
+
+    There is a row for each name; where there are no names, `COLUMNS` samples are in a row.
     """
     numbers = [str(number) for number in range(images.shape[1])]
     if names:

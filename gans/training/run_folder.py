@@ -5,6 +5,7 @@ data.json            name and size of every training file
 checkpoints/         see checkpoints.py
 logs/                TensorBoard
 metrics.jsonl        one line of losses every few steps
+losses.png           the same as curves
 samples/             a picture per epoch
 *.weights.h5         the finished networks
 """
@@ -178,13 +179,21 @@ class RunFolder:
         finally:
             lock.release()
 
-    def drop_metrics_after(self, step: int):
-        """Removes the lines of steps that will be done again, and a last line cut off by a kill."""
+    def read_metrics(self) -> list[dict[str, float]]:
+        """The step and the losses of each line of `metrics.jsonl`; none where there is no file.
+
+        A line that a kill cut off, or that is being written, is left out.
+        """
         if not self.metrics_file.exists():
-            return
-        kept = []
+            return []
+        lines = []
         for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError):
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-        write_text(self.metrics_file, "".join(kept))
+                lines.append(json.loads(line))
+        return lines
+
+    def drop_metrics_after(self, step: int):
+        """Removes the lines of steps that will be done again, and a last line cut off by a kill."""
+        kept = [json.dumps(line) + "\n" for line in self.read_metrics() if line["step"] <= step]
+        if self.metrics_file.exists():
+            write_text(self.metrics_file, "".join(kept))

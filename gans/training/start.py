@@ -14,6 +14,7 @@ from gans.command_line.errors import UsageError, flag_errors, usage_errors
 from gans.command_line.flags import TrainingFlags
 from gans.data.data_settings import DataSettings, Preparation
 from gans.data.images import DataError
+from gans.training.loss_plot import write_losses
 from gans.training.restore import build
 from gans.training.run_folder import RunFolder
 from gans.training.run_settings import RunSettings, default_run_dir
@@ -125,9 +126,9 @@ def train(
             evaluate_every=flags.evaluate_every or 1,
         )
         finished = {name: getattr(gan, name) for name in run.gan_file.can.networks}
-        loop.save_networks(
-            folder, **{name: net for name, net in finished.items() if net is not None}
-        )
+        loop.save_networks(folder, **{k: network for k, network in finished.items() if network})
+        if folder.read_metrics():
+            write_losses(folder.path)
         if run.data.kind == "points":
             picture = film(folder)
     print(f"samples: {picture}")

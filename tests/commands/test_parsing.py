@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from gans.data import requests
+from gans.commands import parsing
 
 NAMES = ["red hair", "blue hair", "green eyes", "10"]
 
 
 def test_classes_are_one_hot_by_name_or_by_number():
-    names, labels = requests.classes(["green eyes", "0", "10"], NAMES)
+    names, labels = parsing.classes(["green eyes", "0", "10"], NAMES)
     assert names == ["green eyes", "red hair", "10"]  # A name goes before a number.
     np.testing.assert_array_equal(labels, [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
     assert labels.dtype == np.float32
 
 
 def test_tags_of_a_request_are_together_and_each_once():
-    asked, labels = requests.tags(" red hair,green eyes ; blue hair, red hair, red hair", NAMES)
+    asked, labels = parsing.tags(" red hair,green eyes ; blue hair, red hair, red hair", NAMES)
     assert asked == ["red hair, green eyes", "blue hair, red hair"]
     np.testing.assert_array_equal(labels, [[1, 0, 1, 0], [1, 1, 0, 0]])
 
@@ -24,13 +24,13 @@ def test_tags_of_a_request_are_together_and_each_once():
 @pytest.mark.parametrize("text", ["", " ", "red hair;", ";red hair", ","])
 def test_a_request_of_nothing_is_refused(text):
     with pytest.raises(ValueError, match="expected labels with commas between them. Received"):
-        requests.tags(text, NAMES)
+        parsing.tags(text, NAMES)
 
 
 @pytest.mark.parametrize("word", ["Red hair", "4", "-1", "red  hair"])
 def test_names_are_matched_exactly_and_close_ones_are_named(word):
     with pytest.raises(ValueError) as caught:
-        requests.classes([word], NAMES)
+        parsing.classes([word], NAMES)
     message = str(caught.value)
     assert message.startswith("expected labels of this run: red hair, blue hair, green eyes, 10. ")
     assert f"Received: {word!r}" in message
@@ -40,17 +40,17 @@ def test_names_are_matched_exactly_and_close_ones_are_named(word):
 
 def test_of_very_many_labels_some_are_listed():
     with pytest.raises(ValueError, match=r"l0, l1, .*, l59 and 40 more. Received: 'x'$"):
-        requests.tags("x", [f"l{number}" for number in range(100)])
+        parsing.tags("x", [f"l{number}" for number in range(100)])
 
 
 def test_pairs_are_two_numbers():
-    assert requests.pairs(["0-5", "3 - 7"]) == [(0, 5), (3, 7)]
+    assert parsing.pairs(["0-5", "3 - 7"]) == [(0, 5), (3, 7)]
 
 
 @pytest.mark.parametrize("text", ["1", "1-", "-1-2", "1-2-3", "a-b", ""])
 def test_other_pairs_are_refused(text):
     with pytest.raises(ValueError, match="--pairs expects numbers of samples"):
-        requests.pairs(["0-1", text])
+        parsing.pairs(["0-1", text])
 
 
 @pytest.mark.parametrize(
@@ -62,17 +62,17 @@ def test_other_pairs_are_refused(text):
     ],
 )
 def test_groups_have_signs_and_numbers(text, groups):
-    assert requests.groups(text) == groups
+    assert parsing.groups(text) == groups
 
 
 @pytest.mark.parametrize("text", ["", "1", "1+2", "1 -2", "1- 2", "1 - ", "- 1 + 2", "a - b"])
 def test_other_groups_are_refused(text):
     with pytest.raises(ValueError, match="--arithmetic expects groups of numbers"):
-        requests.groups(text)
+        parsing.groups(text)
 
 
 @pytest.mark.parametrize(
-    "function", [lambda t: requests.pairs([f"0-{t}"]), lambda t: requests.groups(f"0 - {t}")]
+    "function", [lambda t: parsing.pairs([f"0-{t}"]), lambda t: parsing.groups(f"0 - {t}")]
 )
 def test_numbers_have_a_limit(function):
     function("99999")

@@ -97,7 +97,7 @@ def test_the_addresses_and_names_are_those_of_the_download_command():
     sets = {
         name: dataset
         for name, dataset in download.DATASETS.items()
-        if dataset.file.startswith("pix2pix/")
+        if "/pix2pix/" in dataset.urls[0]
     }
     assert set(paired_images.SETS) == set(sets)
     assert all(

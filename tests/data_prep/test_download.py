@@ -21,30 +21,28 @@ ZEBRAS = {f"{folder}/1.jpg": os.urandom(5_000) for folder in ("trainA", "trainB"
 pytestmark = pytest.mark.usefixtures("loopback_only", "calls")
 
 
-@pytest.fixture
-def site(site, monkeypatch):
-    """Stands in for the authors' server."""
-    mirrors = property(lambda dataset: site.mirrors(dataset.file))
-    monkeypatch.setattr(download.Dataset, "urls", mirrors)
-    return site
+def publish(monkeypatch, site, name, file, body, folders, sha256=None):
+    """Adds a file to the table; the site serves it at both addresses."""
+    entry = download.Published(site.mirrors(file), len(body), "", sha256, folders)
+    table = download.WEIGHTS if folders is None else download.DATASETS
+    monkeypatch.setitem(table, name, entry)
+    site.serve(file, body)
 
 
 @pytest.fixture
-def bags(monkeypatch, pack):
+def bags(monkeypatch, site, pack):
     """The paired set "bags", of unknown sha256: returns its archive."""
     body = pack("tar", [(f"bags/{name}", data) for name, data in PHOTOS.items()])
-    dataset = download.Dataset("bags.tar.gz", len(body), "", None, ("train",))
-    monkeypatch.setitem(download.DATASETS, "bags", dataset)
+    publish(monkeypatch, site, "bags", "bags.tar.gz", body, ("train",))
     return body
 
 
 @pytest.fixture
-def zebras(monkeypatch, pack):
+def zebras(monkeypatch, site, pack):
     """The unpaired set "zebras", of published sha256: returns its archive."""
     body = pack("zip", [(f"zebras/{name}", data) for name, data in ZEBRAS.items()])
     digest = hashlib.sha256(body).hexdigest()
-    dataset = download.Dataset("zebras.zip", len(body), "", digest, ("trainA", "trainB"))
-    monkeypatch.setitem(download.DATASETS, "zebras", dataset)
+    publish(monkeypatch, site, "zebras", "zebras.zip", body, ("trainA", "trainB"), digest)
     return body
 
 
@@ -52,7 +50,6 @@ def zebras(monkeypatch, pack):
 
 
 def test_pairs_arrive_as_train_and_val(site, bags, tmp_path, capsys, contents):
-    site.serve("bags.tar.gz", bags)
     folder = download.download("bags", tmp_path)
     assert folder == tmp_path / "bags"
     assert contents(folder) == PHOTOS
@@ -64,13 +61,11 @@ def test_pairs_arrive_as_train_and_val(site, bags, tmp_path, capsys, contents):
     output = capsys.readouterr()
     assert f"Next: python scripts/train_bicyclegan.py --data_dir {folder}\n" in output.out
     assert re.search(r"^  train +2$", output.out, re.M)
-    assert "No sha256 of bags is published" in output.out
-    assert "\r" not in output.err and "bags.tar.gz: 100%" in output.err
+    assert "No sha256 of bags.tar.gz is published" in output.out
     assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE((folder / "train").stat().st_mode)
 
 
 def test_unpaired_sets_arrive_as_four_folders(site, zebras, tmp_path, capsys, contents):
-    site.serve("zebras.zip", zebras)
     folder = download.download("zebras", tmp_path)
     assert contents(folder) == ZEBRAS
     assert sorted(os.listdir(tmp_path)) == ["zebras"]  # a published sha256 needs no note of our own
@@ -80,13 +75,12 @@ def test_unpaired_sets_arrive_as_four_folders(site, zebras, tmp_path, capsys, co
 
 
 def test_complete_download_is_said_and_asks_nobody(site, bags, tmp_path, capsys):
-    site.serve("bags.tar.gz", bags)
     download.download("bags", tmp_path)
     asked = len(site.requests)
     download.download("bags", tmp_path)
     assert len(site.requests) == asked == 1
     assert f"{tmp_path / 'bags'} is complete: 3 files" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="has sha256 .* Received: --sha256 0000"):
+    with pytest.raises(UsageError, match="--sha256 .* Received: 0000"):
         download.download("bags", tmp_path, sha256="0" * 64)
     (tmp_path / "bags/train/1.jpg").unlink()
     with pytest.raises(UsageError, match=r"'train': 2.*Received: \{'train': 1"):
@@ -95,7 +89,6 @@ def test_complete_download_is_said_and_asks_nobody(site, bags, tmp_path, capsys)
 
 @pytest.mark.parametrize("kind", ["empty folder", "folder", "file", "dangling link"])
 def test_what_the_user_has_under_the_name_is_left_alone(site, bags, tmp_path, kind, contents):
-    site.serve("bags.tar.gz", bags)
     there = tmp_path / "bags"
     if kind == "file":
         there.write_bytes(b"mine")
@@ -114,12 +107,12 @@ def test_what_the_user_has_under_the_name_is_left_alone(site, bags, tmp_path, ki
 
 
 def test_killed_run_is_resumed_and_its_litter_removed(site, bags, tmp_path, contents):
-    site.serve("bags.tar.gz", bags)
     site.act("/first/bags.tar.gz", {"cut": 90_000, "stall": True})
     code = (
         "import sys; from data_prep import download as d; "
-        f"d.DATASETS['bags'] = d.Dataset('bags.tar.gz', 1, '', None, ('train',)); "
-        f"d.download('bags', sys.argv[1], url={site.mirrors('bags.tar.gz')[0]!r})"
+        f"urls = {site.mirrors('bags.tar.gz')!r}; "
+        "d.DATASETS['bags'] = d.Published(urls, 1, '', None, ('train',)); "
+        "d.download('bags', sys.argv[1])"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.DEVNULL, stderr=-1
@@ -129,18 +122,17 @@ def test_killed_run_is_resumed_and_its_litter_removed(site, bags, tmp_path, cont
     while not (part.exists() and part.stat().st_size == 90_000):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    with pytest.raises(Failure, match="another run is downloading"):
+    with pytest.raises(Failure, match=r"bags\.lock"):
         download.download("bags", tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    (tmp_path / ".bags-1234.unpacking/content/train").mkdir(parents=True)
+    (tmp_path / ".bags.unpacking/train").mkdir(parents=True)
     assert contents(download.download("bags", tmp_path)) == PHOTOS
     assert site.requests[-1] == ("/first/bags.tar.gz", "bytes=90000-")
     assert sorted(os.listdir(tmp_path)) == ["bags", "bags.tar.gz.sha256"]
 
 
 def test_too_short_an_announcement_leaves_a_part_that_resumes(site, bags, tmp_path, contents):
-    site.serve("bags.tar.gz", bags)
     site.act("/first/bags.tar.gz", {"announce": 100_000})
     with pytest.raises(Failure, match="damaged or cut off: .*give the command again"):
         download.download("bags", tmp_path)
@@ -151,7 +143,6 @@ def test_too_short_an_announcement_leaves_a_part_that_resumes(site, bags, tmp_pa
 
 
 def test_later_download_that_differs_is_refused(site, bags, tmp_path, pack, contents):
-    site.serve("bags.tar.gz", bags)
     (download.download("bags", tmp_path)).rename(tmp_path / "away")
     other = pack("tar", [("bags/train/1.jpg", b"other")])
     site.serve("bags.tar.gz", other, etag='"v2"')
@@ -194,11 +185,10 @@ def test_archive_is_compared_with_the_sha256(zebras, tmp_path):
 
 
 def test_space_is_looked_for_before_anything_is_sent(site, bags, tmp_path, monkeypatch):
-    site.serve("bags.tar.gz", bags)
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda folder: usage)
     needed = int(len(bags) * 2.25)
-    message = f"about {needed:,} bytes are needed .* Received: 1,000 bytes available"
+    message = f"about {needed:,} bytes are needed. Received: 1,000 available"
     with pytest.raises(Failure, match=message):
         download.download("bags", tmp_path)
     assert site.requests == []
@@ -215,17 +205,16 @@ def test_space_is_looked_for_before_anything_is_sent(site, bags, tmp_path, monke
 def test_disk_full_while_unpacking_costs_no_second_download(
     site, bags, tmp_path, monkeypatch, contents, full_disk
 ):
-    site.serve("bags.tar.gz", bags)
     copy = unpack.shutil.copyfileobj
     written = []
 
-    def full_at_the_second_file(source, target, length):
+    def full_at_the_second_file(source, target):
         written.append(target.name)
-        copy(source, full_disk(target, 60_000 if len(written) < 2 else 100), length)
+        copy(source, full_disk(target, 60_000 if len(written) < 2 else 100))
 
     with monkeypatch.context() as patch:
         patch.setattr(unpack.shutil, "copyfileobj", full_at_the_second_file)
-        message = r"No space left on device while unpacking .*bags.tar.gz.part; about [\d,]+ bytes"
+        message = r"No space left on device while unpacking .*bags.tar.gz.part"
         with pytest.raises(Failure, match=message):
             download.download("bags", tmp_path)
     assert len(written) == 2
@@ -236,7 +225,7 @@ def test_disk_full_while_unpacking_costs_no_second_download(
 
 def test_hostile_download_keeps_only_the_part(site, bags, tmp_path, pack):
     site.serve("bags.tar.gz", pack("tar", [("train/1.jpg", b"a"), ("../x", b"")]))
-    with pytest.raises(Failure, match="bags.tar.gz.part: refused.* '../x' leads out"):
+    with pytest.raises(Failure, match="bags.tar.gz.part: refused.* '../x'"):
         download.download("bags", tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["bags.tar.gz.part", "bags.tar.gz.part.json"]
 
@@ -253,8 +242,8 @@ def test_hostile_download_keeps_only_the_part(site, bags, tmp_path, pack):
         ("facades", {"url": "http:///x"}, "--url expects an http or https address"),
         ("facades", {"archive": "none.zip"}, "--archive expects .* Received: 'none.zip'"),
         ("facades", {"archive": "a", "url": "http://b/c"}, "Received: both"),
-        ("facades", {"retries": -1}, "--retries of at least 0. Received: 30 and -1"),
-        ("facades", {"timeout": float("nan")}, "--timeout above 0 .* Received: nan and 5"),
+        ("facades", {"retries": -1}, "--retries .* Received: -1"),
+        ("facades", {"timeout": float("nan")}, "--timeout .* Received: nan"),
         ("cityscapes", {}, "cannot be downloaded: .*licence.*cityscapes-dataset.com"),
         ("cityscapes_unpaired", {}, "cannot be downloaded: .*licence"),
     ],
@@ -296,7 +285,6 @@ def test_table():
 
 
 def test_command(site, bags, tmp_path, contents):
-    site.serve("bags.tar.gz", bags)
 
     def run(*words):
         command = [sys.executable, str(SCRIPT), *words]
@@ -326,13 +314,8 @@ def test_command(site, bags, tmp_path, contents):
 def weights(monkeypatch, site):
     """The weights "net", of unknown sha256, and "known", of a published one: their bytes."""
     body = b"PK\3\4" + os.urandom(200_000)
-    form = transfer.Form("PyTorch checkpoint", (b"PK\3\4",))
     for name, digest in (("net", None), ("known", hashlib.sha256(body).hexdigest())):
-        entry = download.Weights(
-            f"{name}.pth", site.mirrors(f"{name}.pth"), len(body), "", digest, form
-        )
-        monkeypatch.setitem(download.WEIGHTS, name, entry)
-        site.serve(f"{name}.pth", body)
+        publish(monkeypatch, site, name, f"{name}.pth", body, None, digest)
     return body
 
 
@@ -386,8 +369,7 @@ def test_weights_come_from_the_next_address(site, weights, tmp_path):
 def test_a_page_is_no_checkpoint(site, weights, tmp_path):
     for mirror in ("first", "second"):
         site.act(f"/{mirror}/known.pth", {"page": b"<html>log in</html>"})
-    message = "expected a PyTorch checkpoint. Received: text/html, b'<htm'"
-    with pytest.raises(Failure, match=message):
+    with pytest.raises(Failure, match="Received: text/html"):
         download.download("known", tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -402,7 +384,7 @@ def test_weights_at_hand_need_no_network(site, weights, tmp_path):
     with pytest.raises(Failure, match=r"copy\.pth: expected sha256 .* \(published"):
         download.download("known", tmp_path / "other", archive=str(copy))
     assert os.listdir(tmp_path / "other") == []
-    with pytest.raises(UsageError, match="expects a PyTorch checkpoint file. Received: 'none'"):
+    with pytest.raises(UsageError, match="--archive .* Received: 'none'"):
         download.download("known", tmp_path / "other", archive="none")
 
 
@@ -420,7 +402,7 @@ def test_space_for_weights_is_what_they_weigh(site, weights, tmp_path, monkeypat
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda folder: usage)
     download.download("known", tmp_path)
     usage.free -= 1
-    message = r"about 200,004 bytes are needed to download\. Received: 200,003 bytes available"
+    message = r"about 200,004 bytes are needed\. Received: 200,003 available"
     with pytest.raises(Failure, match=message):
         download.download("net", tmp_path)
 

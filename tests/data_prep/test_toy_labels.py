@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import toy_fashion, toy_labels
-from data_prep.toy_factors import KINDS
-from data_prep.toy_fashion import draw, generate, sample_factors
+from data_prep import toy_labels
+from data_prep.toy_factors import DOMAINS, KINDS, sample_factors
+from data_prep.toy_fashion import generate
 from data_prep.toy_labels import CLASSES, PALETTE, draw_labels, main, read_labels
 from data_prep.toy_outlines import Part
-from gans.command_line.cli import UsageError
+from data_prep.toy_render import draw
+from gans.command_line.errors import UsageError
 
 GROUND, BODY, CONTRAST, TRIM, LINING = range(5)
 
@@ -25,13 +26,13 @@ def example(**changes):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return generate(tmp_path_factory.mktemp("toy") / "bags", 32, 6, 3, progress=False)
+    return generate(tmp_path_factory.mktemp("toy") / "bags", 32, 6, 3, "bags", progress=False)
 
 
 def test_classes_are_the_materials_of_the_parts():
     materials = {
         part.material
-        for domain in toy_fashion.DOMAINS
+        for domain in DOMAINS
         for index in range(60)
         for part in toy_labels.assemble(sample_factors(domain, 0, index))
     }
@@ -69,7 +70,7 @@ def test_each_part_is_where_its_colour_is():
     assert np.median(photo[labels == GROUND]) == 255
 
 
-@pytest.mark.parametrize("domain", toy_fashion.DOMAINS)
+@pytest.mark.parametrize("domain", DOMAINS)
 def test_the_item_is_what_is_not_ground(domain):
     for index in range(20):
         factors = dataclasses.replace(

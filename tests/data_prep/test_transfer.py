@@ -22,10 +22,10 @@ def sha256(body):
 
 def fetch(site, folder, expected=None, timeout=30.0, retries=5):
     """Returns the bytes fetched, which stay in `folder`."""
-    with transfer.open_partial(folder / f"{FILE}.part") as partial:
-        checksum = transfer.Checksum(expected, "published")
-        digest = transfer.fetch(site.mirrors(FILE), partial, checksum, timeout, retries)
-        body = partial.path.read_bytes()
+    partial = transfer.Partial(folder / f"{FILE}.part")
+    checksum = transfer.Checksum(expected, "published")
+    digest = transfer.fetch(site.mirrors(FILE), partial, checksum, timeout, retries)
+    body = partial.path.read_bytes()
     assert digest == sha256(body)
     return body
 
@@ -99,21 +99,9 @@ def test_wrong_part_is_not_taken(site, tmp_path):
 
 def test_foreign_part_is_left_alone(tmp_path):
     (tmp_path / f"{FILE}.part").write_bytes(b"mine")
-    with (
-        pytest.raises(UsageError, match="no download that this command can resume"),
-        transfer.open_partial(tmp_path / f"{FILE}.part"),
-    ):
-        pass
+    with pytest.raises(UsageError, match="no download that this command can resume"):
+        transfer.Partial(tmp_path / f"{FILE}.part")
     assert part(tmp_path) == b"mine"
-
-
-def test_one_run_at_a_time(tmp_path):
-    path = tmp_path / f"{FILE}.part"
-    with transfer.open_partial(path):
-        with pytest.raises(Failure, match="another run is downloading"):
-            transfer.open_partial(path).__enter__()
-        assert path.exists()
-    assert os.listdir(tmp_path) == []  # and nothing came
 
 
 # Announced lengths.
@@ -141,7 +129,7 @@ def test_web_page_is_no_archive_and_costs_no_old_bytes(site, tmp_path, capsys):
     page = b"<!DOCTYPE html><title>Moved</title>" * 100
     site.act(FIRST, {"cut": 100_000}, {"page": page})
     assert fetch(site, tmp_path) == BODY
-    assert "expected a .tar.gz or .zip. Received: text/html, b'<!DO'" in capsys.readouterr().out
+    assert "Received: text/html" in capsys.readouterr().out
     assert site.requests[-1] == (SECOND, "bytes=100000-")
 
 
@@ -240,7 +228,8 @@ def test_full_disk_keeps_what_came(site, tmp_path, monkeypatch, full_disk):
     site.serve(FILE, BODY)
 
     def with_little_room(*args, **options):
-        return full_disk(open(*args, **options), room=80_000)
+        file = open(*args, **options)  # noqa: SIM115, the caller closes it
+        return full_disk(file, room=80_000 - os.fstat(file.fileno()).st_size)
 
     with monkeypatch.context() as patch:
         patch.setattr(transfer, "open", with_little_room, raising=False)

@@ -1,4 +1,4 @@
-"""Guided backpropagation on networks small enough to do by hand."""
+"""Guided backpropagation on networks small enough to do by hand, and the filters of GANs."""
 
 import keras
 import numpy as np
@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from gans.cgan import CGAN
-from gans.dcgan import DCGAN
-from gans.nn import guided
 from gans.nn.layers import Conv2D
+from gans.pictures.image_grid import full_contrast, image_blocks
+from gans.results import filters
+from gans.results.probe import untrained
 
 
 def network(*activations):
@@ -23,24 +23,18 @@ def network(*activations):
 def test_values_are_those_of_the_activation():
     x = tf.constant([-2.0, 0.0, 3.0])
     np.testing.assert_allclose(
-        guided.Guided(layers.LeakyReLU(negative_slope=0.25))(x), [-0.5, 0, 3]
+        filters.Guided(layers.LeakyReLU(negative_slope=0.25))(x), [-0.5, 0, 3]
     )
 
 
 def test_only_what_is_positive_on_both_ways_goes_back():
     x = tf.constant([-1.0, 2.0, 3.0, -4.0])
     upstream = tf.constant([5.0, -6.0, 7.0, -8.0])
-    layer = guided.Guided(layers.LeakyReLU(negative_slope=0.25))
+    layer = filters.Guided(layers.LeakyReLU(negative_slope=0.25))
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x)
     np.testing.assert_array_equal(tape.gradient(y, x, output_gradients=upstream), [0, 0, 7, 0])
-
-
-def test_the_layer_comes_back_from_its_config():
-    layer = guided.Guided(layers.LeakyReLU(negative_slope=0.25))
-    again = guided.Guided.from_config(layer.get_config())
-    assert again.activation.negative_slope == 0.25
 
 
 def test_the_response_is_the_weights_of_the_strongest_place_that_speak_for_it():
@@ -55,12 +49,12 @@ def test_the_response_is_the_weights_of_the_strongest_place_that_speak_for_it():
     image[0, :2, :2] = 1.0  # Active, and speaks for map 1.
     image[0, 2:, 2:] = 0.5  # Active, but speaks against it.
     image[0, :2, 2:] = -1.0  # Would speak for it, but is not active.
-    maps = guided.last_maps(one)
-    found = guided.strongest(maps, [image], 2)
+    maps = filters.last_maps(one)
+    found = filters.strongest(maps, [image], 2)
     np.testing.assert_allclose(found, [[0.0, 9 * 4 - 3 * 2 - 5 * 4 * 0.3]], rtol=1e-6)
     expected = np.zeros((4, 4))
     expected[:2, :2] = 9.0
-    answer = guided.responses(maps, [image], feature=1)
+    answer = filters.responses(maps, [image], feature=1)
     np.testing.assert_array_equal(answer[0, ..., 0], expected)
 
 
@@ -71,7 +65,7 @@ def test_the_network_itself_is_left_as_it_was():
         tape.watch(image)
         before = one(image)
     gradient = tape.gradient(before, image)
-    guided.responses(guided.last_maps(one), [image], 0)
+    filters.responses(filters.last_maps(one), [image], 0)
     with tf.GradientTape() as tape:
         tape.watch(image)
         after = one(image)
@@ -79,23 +73,73 @@ def test_the_network_itself_is_left_as_it_was():
     np.testing.assert_array_equal(gradient, tape.gradient(after, image))
 
 
-def test_first_filters_are_those_that_see_the_image():
-    gan = CGAN(network="convolutional", generator_filters=2, discriminator_filters=3)
-    filters = guided.first_filters(gan.discriminator, 1)
+def test_first_filters_are_those_that_see_the_image(gan_of):
+    gan = gan_of("cgan")
+    found = filters.first_filters(gan.discriminator, 3)
     kernel = next(x for x in gan.discriminator.layers if isinstance(x, Conv2D)).kernel.numpy()
-    assert filters.shape == (3, 4, 4, 1)
-    assert kernel.shape == (4, 4, 1 + 10, 3)  # The image, then the planes of the label.
-    np.testing.assert_array_equal(filters[2, ..., 0], kernel[:, :, 0, 2])
+    assert found.shape == (2, 4, 4, 3)
+    assert kernel.shape == (4, 4, 3 + 3, 2)  # The image, then the planes of the label.
+    np.testing.assert_array_equal(found[1], kernel[:, :, :3, 1])
 
 
-@pytest.mark.parametrize("packing", [1, 3])
-def test_a_pack_is_a_sample_repeated(packing):
-    gan = DCGAN(image_size=8, generator_filters=2, discriminator_filters=2, packing=packing)
+def test_a_pack_is_a_sample_repeated(gan_of):
+    gan = gan_of("dcgan")
     images = np.random.default_rng(0).uniform(-1, 1, (70, 8, 8, 3)).astype(np.float32)
-    maps = guided.last_maps(gan.discriminator)
-    values = guided.strongest(maps, [images], 2, packing)
+    maps = filters.last_maps(gan.discriminator)
+    values = filters.strongest(maps, [images], 2, packing=2)
     assert values.shape == (70, 2)
     one = gan.discriminator.get_layer("features_0").output
-    expected = keras.Model(gan.discriminator.input, one)(np.repeat(images, packing, 0))
+    expected = keras.Model(gan.discriminator.input, one)(np.repeat(images, 2, 0))
     np.testing.assert_allclose(values, np.max(expected, axis=(1, 2))[:, :2], rtol=1e-6)
-    assert guided.responses(maps, [images[:5]], 0, packing).shape == (5, 8, 8, 3)
+    assert filters.responses(maps, [images[:5]], 0, packing=2).shape == (5, 8, 8, 3)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "grey", "wgan_gp", "cgan", "tags", "infogan"])
+def test_filters_are_those_of_the_strongest_samples_compared_with_random_ones(gan_of, name):
+    gan = gan_of(name)
+    labels = np.eye(gan.label_dim, dtype=np.float32) if gan.label_dim else None
+    found = filters.compare(gan, labels, seed=1)
+    assert list(found) == ["trained", "random"]
+    z = gan.draw_latents(256, 1)
+    inputs = [gan.generate(z)] if labels is None else []
+    if labels is not None:
+        labels = np.resize(labels, (256, gan.label_dim))
+        inputs = [gan.generate(z, labels), labels]
+    channels = gan.settings.image_channels
+    for one, of_one in zip((gan, untrained(gan)), found.values(), strict=True):
+        network = one.discriminating_network
+        kernels = full_contrast(filters.first_filters(network, channels))
+        np.testing.assert_array_equal(of_one.kernels, kernels)
+        maps = filters.last_maps(network)
+        strength = filters.strongest(maps, inputs, 6, gan.packing)
+        for feature in range(strength.shape[1]):
+            best = sorted(range(256), key=lambda row, f=feature: -strength[row, f])[:4]
+            np.testing.assert_array_equal(of_one.samples[feature], inputs[0][best])
+            gradients = filters.responses(maps, [x[best] for x in inputs], feature, gan.packing)
+            np.testing.assert_array_equal(of_one.responses[feature], full_contrast(gradients))
+    assert not np.array_equal(found["trained"].kernels, found["random"].kernels)
+
+
+def test_pictures_have_a_block_for_each_network():
+    random = np.random.default_rng(0)
+
+    def drawn(*shape):
+        return random.uniform(-1, 1, (*shape, 3)).astype(np.float32)
+
+    found = {
+        name: filters.Filters(drawn(10, 4, 4), drawn(2, 4, 8, 8), drawn(2, 4, 8, 8))
+        for name in ("trained", "random")
+    }
+    white = np.ones((6, 4, 4, 3), np.float32)
+    kernels = [
+        (name, np.concatenate([one.kernels, white]).reshape(2, 8, 4, 4, 3))
+        for name, one in found.items()
+    ]
+    np.testing.assert_array_equal(filters.kernels_picture(found), image_blocks(kernels, 40))
+    blocks = [
+        ("samples, trained", found["trained"].samples),
+        ("their responses", found["trained"].responses),
+        ("samples, random", found["random"].samples),
+        ("their responses", found["random"].responses),
+    ]
+    np.testing.assert_array_equal(filters.responses_picture(found), image_blocks(blocks))

@@ -1,4 +1,4 @@
-"""How long a run trained, from its own logs."""
+"""How long a run trained, by its own logs."""
 
 import statistics
 from pathlib import Path

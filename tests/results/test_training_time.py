@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from gans.training.pace import training_seconds
+from gans.results.training_time import training_seconds
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""Commands, called in this process, and small runs that were not trained."""
+
+import pytest
+
+from gans.command_line import cli, command, gan_files
+from gans.data.data_settings import DataSettings
+from gans.training.checkpoints import Checkpoints
+from gans.training.restore import build
+from gans.training.run_folder import RunFolder
+from gans.training.run_settings import RunSettings
+
+KINDS = {"noise": "images"}
+
+
+@pytest.fixture(scope="session")
+def run_command():
+    """Runs a command with flags in this process; returns its status."""
+
+    def run(command, *flags):
+        with pytest.raises(SystemExit) as exit_:
+            cli.run(command, list(map(str, flags)), prog="gans")
+        return exit_.value.code
+
+    return run
+
+
+@pytest.fixture
+def failure(run_command, capsys, tmp_path):
+    """The one line of what is refused, after which there is nothing new."""
+
+    def run(*line):
+        before = contents(tmp_path)
+        capsys.readouterr()
+        assert run_command(*line) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n"), err[:7]) == ("", 1, "error: ")
+        assert contents(tmp_path) == before
+        return err[7:-1]
+
+    return run
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    """TensorFlow is not to be imported."""
+    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
+
+
+@pytest.fixture(scope="session")
+def begin_run(randomised):
+    """Makes a run of a GAN with the checkpoint of its last step, 8; returns the GAN.
+
+    Args:
+        path: of its folder.
+        name: module of the GAN.
+        data: of its data settings, what is not usual.
+        settings: of the GAN.
+    """
+
+    def begin(path, name, data=None, /, **settings):
+        file = gan_files.read(name)
+        kind = KINDS.get(file.can.starts_from, file.can.starts_from)
+        kind = "points" if settings.get("data") == "points" else kind
+        run = RunSettings(
+            gan=name,
+            preset="toy",
+            settings=file.settings(**settings),
+            data=DataSettings(kind=kind, **(data or {})),
+            batch_size=2,
+            epochs=2,
+            steps_per_epoch=4,
+        )
+        gan, folder = randomised(build(run)), RunFolder(path)
+        with folder.locked():
+            folder.begin(run, f"python scripts/train_{name}.py")
+            Checkpoints(folder.checkpoints, gan).save(8)
+        return gan
+
+    return begin
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
