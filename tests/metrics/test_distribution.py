@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from gans.metrics.distribution import entropies, measure, measure_real, spacing, spread
 
 from gans.metrics import distribution
-from gans.metrics.distribution import entropies, measure, measure_real, spacing, spread
 from gans.metrics.feature_sets import Features, Moments
 from gans.metrics.frechet import frechet_distance
 from gans.metrics.inception_score import inception_score

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from gans.metrics.generation import Generated, measure, measure_while_training
+from gans.metrics.metric import missing
 
 from gans.features.classifier import Facts
 from gans.metrics import generation
 from gans.metrics.diversity import random_pair_distance
-from gans.metrics.generation import Generated, measure, measure_while_training
-from gans.metrics.metric import missing
 from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
 
