@@ -5,8 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gans.metrics.generation import Generated, measure, measure_while_training
-from gans.metrics.metric import missing
 
 from gans.data.data_settings import DataSettings
 from gans.evaluation import monitor, table
