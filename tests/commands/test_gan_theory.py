@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gans.command_line import cli, command
+from gans.commands import gan_theory
 
 FIGURES = {
     "optimal_discriminator.png",
@@ -20,15 +21,14 @@ FIGURES = {
 
 
 @pytest.fixture(scope="module")
-def call(load_script):
+def call():
     """Runs the command and returns its status."""
-    module = load_script("gan_theory")
 
     def run(*flags):
         with pytest.raises(SystemExit) as exit_, warnings.catch_warnings():
             # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            cli.run(module.gan_theory, list(map(str, flags)), prog="gan_theory.py")
+            cli.run(gan_theory.gan_theory, list(map(str, flags)), prog="gan_theory.py")
         return exit_.value.code
 
     return run
@@ -54,9 +54,8 @@ def test_it_writes_its_figures_and_numbers(out):
             assert figure.width == 640
 
 
-def test_the_figures_hold_the_numbers(load_script):
-    module = load_script("gan_theory")
-    numbers, figure = module.show_divergences()
+def test_the_figures_hold_the_numbers():
+    numbers, figure = gan_theory.show_divergences()
     (axes,) = figure.axes
     lines = {line.get_label(): line.get_xydata().T for line in axes.lines}
     for label, name in (
@@ -66,7 +65,7 @@ def test_the_figures_hold_the_numbers(load_script):
     ):
         np.testing.assert_array_equal(lines[label], [numbers["shift"], numbers[name]])
     np.testing.assert_array_equal(lines["log 2"][1], np.log([2.0, 2.0]))
-    numbers, figure = module.show_gradient_by_distance()
+    numbers, figure = gan_theory.show_gradient_by_distance()
     (axes,) = figure.axes
     for line, name in zip(axes.lines, ("minimax", "non_saturating"), strict=True):
         np.testing.assert_array_equal(line.get_xdata(), numbers["distance"])
@@ -117,8 +116,8 @@ def test_the_minimax_gradient_vanishes_with_training_and_the_other_grows(numbers
     assert found["non_saturating_deviation"][-1] > 3 * found["non_saturating_deviation"][0]
 
 
-def test_norm_and_deviation_by_hand(load_script):
-    found = load_script("gan_theory").norm_and_deviation
+def test_norm_and_deviation_by_hand():
+    found = gan_theory.norm_and_deviation
     # Distances from the mean (2, 0): 1, 1, 2, 2, of which the mean square is 2.5.
     gradients = np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 2.0], [2.0, -2.0]], np.float32)
     assert found(gradients) == pytest.approx((2.0, np.sqrt(2.5)))
