@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from gans.evaluation.options import OFF, OWN, Options
 from gans.evaluation.outputs import Outputs
 from gans.evaluation.table import Metric
 from gans.evaluation.translated import Translated
-from gans.features.extractors import INCEPTION, metric_name
+from gans.features.extractors import INCEPTION
 from gans.training.restore import open_run
 from gans.training.run_folder import RunFolder, saved_steps
 from gans.training.run_settings import RunSettings
@@ -129,7 +130,8 @@ def check_networks(networks: Networks, run: RunSettings | None, wanted: Sequence
         if not underscore or plain not in table.FEATURES:
             continue
         names = networks.extractor_names(known)
-        right = [metric_name(plain, name) for name in names]
+        usual = {plain: name for name, plain in table.BY_INCEPTION.items()}.get(plain, plain)
+        right = [usual if found == INCEPTION else f"{plain}_{found}" for found in names]
         if name not in right:
             (nearest,) = difflib.get_close_matches(name, right or [plain], n=1, cutoff=0)
             raise UsageError(
@@ -197,6 +199,8 @@ def measure(
     for metric in table.choose(outputs, wanted):
         line = table.measure(metric, outputs)
         print(report.describe(line))
+        if line.get("warning"):
+            print(f"{line['metric']}: {line['warning']}", file=sys.stderr)
         lines.append(line)
         if metric.name in table.FEATURES:
             of_features[metric.name] = line

@@ -109,6 +109,8 @@ class Translated(Outputs):
                 samples=options.samples or SAMPLES,
                 seed=options.seed,
             )
+            if networks.lpips:
+                translated.distance = networks.lpips
             made.append(translated)
         return made
 
@@ -235,10 +237,8 @@ class Translated(Outputs):
 
     @functools.cached_property
     def distance(self) -> PairDistance | None:
-        """LPIPS where it was asked for, or a distance by the features of the extractor."""
-        if self.networks.lpips:
-            return self.networks.lpips
-        known = self.labelled_images and self.networks.find_extractor(self.labelled_images)
+        """By the features of the extractor, unless it is LPIPS."""
+        known = self.is_known and self.networks.find_extractor(self.labelled_images)
         return FeatureDistance(known) if known else None
 
     def learned_diversity(self, name: str) -> Measured:

@@ -1,9 +1,12 @@
 """Commands, called in this process, and small runs that were not trained."""
 
+import warnings
+
 import pytest
 
 from gans.command_line import cli, command, gan_files
 from gans.data.data_settings import DataSettings
+from gans.features import classifier as classifiers
 from gans.training.checkpoints import Checkpoints
 from gans.training.restore import build
 from gans.training.run_folder import RunFolder
@@ -17,7 +20,9 @@ def run_command():
     """Runs a command with flags in this process; returns its status."""
 
     def run(command, *flags):
-        with pytest.raises(SystemExit) as exit_:
+        with pytest.raises(SystemExit) as exit_, warnings.catch_warnings():
+            # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             cli.run(command, list(map(str, flags)), prog="gans")
         return exit_.value.code
 
@@ -77,6 +82,30 @@ def begin_run(randomised):
         return gan
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def save_classifier():
+    """Saves a classifier of ten classes that has learnt nothing; returns the folder."""
+
+    def save(folder, size, channels, dataset, exclusive=True):
+        facts = classifiers.Facts(
+            classes=tuple("0123456789"),
+            exclusive=exclusive,
+            image_size=size,
+            image_channels=channels,
+            accuracy=0.5,
+            images=60,
+            epochs=1,
+            seed=0,
+            dataset=dataset,
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            classifiers.Classifier(classifiers.Classifier.build(facts), facts).save(folder)
+        return folder
+
+    return save
 
 
 def contents(folder):

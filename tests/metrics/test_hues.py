@@ -232,7 +232,7 @@ def test_tinted_pixels_are_neutral_at_a_distance_and_hues_are_kept():
 
 @pytest.mark.parametrize("text", [None, "", "[1]", '{"neutrals": []}', '{"hues": []}', "\xff"])
 def test_a_palette_that_cannot_be_read_is_none(tmp_path, toy_bags, text):
-    assert read_palette(toy_bags) == [0, 45, 90, 135, 180, 225, 270, 315]
+    assert hues.read_palette(toy_bags) == [0, 45, 90, 135, 180, 225, 270, 315]
     if text is not None:
         (tmp_path / "palette.json").write_text(text, encoding="latin-1")
-    assert read_palette(tmp_path) == []
+    assert hues.read_palette(tmp_path) == []
