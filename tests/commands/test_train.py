@@ -65,9 +65,7 @@ def test_toy_fashion_has_the_labels_of_the_gan_unless_others_are_given(started, 
 def test_data_of_yours_may_be_trained_on_with_any_preset(started):
     file, run = gan_files.read("dcgan"), started("dcgan", "--data_dir=x", "--preset=toy")["run"]
     assert run.preset == "toy" and run.data.dataset is None
-    assert run.settings == gan_files.read("dcgan").settings(
-        **gan_files.read("dcgan").presets["toy"]
-    )
+    assert run.settings == file.settings(**file.presets["toy"])
     assert started("dcgan", "--data_dir=x")["run"].preset == "article"
     assert "--preset=points" in started("dcgan", "--data_dir=x", "--preset=points")
 
