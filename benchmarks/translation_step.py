@@ -25,15 +25,14 @@ from typing import Literal
 from unittest import mock
 
 from data_prep import toy_fashion
-from gans.command_line import cli, command
+from gans.command_line import cli, command, gan_files
 from gans.command_line.errors import UsageError, check_at_least
 
-# Of each GAN its class, its networks with their forward, input-gradient and weight-gradient passes
+# Of each GAN its networks with their forward, input-gradient and weight-gradient passes
 # in a step, per image of a batch, and the steps after which these repeat.
 GANS = {
     # Both flows through G; E on the photo, and both ways on a fake; each D on real and fake.
     "bicyclegan": (
-        "BicycleGAN",
         {
             "generator": (2, 2, 2),
             "encoder": (2, 2, 1),
@@ -43,10 +42,9 @@ GANS = {
         1,
     ),
     # D on real and fake for its own step, and on the fake again for G's.
-    "pix2pix": ("Pix2Pix", {"generator": (1, 1, 1), "discriminator": (3, 3, 2)}, 1),
+    "pix2pix": ({"generator": (1, 1, 1), "discriminator": (3, 3, 2)}, 1),
     # Each G translates, keeps (identity) and leads back; each D on fake, real, and one of the pool.
     "cyclegan": (
-        "CycleGAN",
         {
             "generator_ab": (3, 3, 3),
             "generator_ba": (3, 3, 3),
@@ -57,7 +55,6 @@ GANS = {
     ),
     # The paper's: of three steps one is the discriminators', on fakes, two are the generators'.
     "discogan": (
-        "DiscoGAN",
         {
             "generator_ab": (5 / 3, 4 / 3, 4 / 3),
             "generator_ba": (5 / 3, 4 / 3, 4 / 3),
@@ -99,27 +96,30 @@ def measure(
     command.import_tensorflow(debug)
     import keras
 
+    from gans.data.data_settings import Preparation
     from gans.data.pairs import find_pairs, pair_batches
     from gans.training import loop
 
-    module = f"gans.{gan}"
-    class_name, passes, period = GANS[gan]
-    defaults = {p.name: p.default for p in cli.describe_class(module, class_name).parameters}
-    batch_size = batch_size or command.read_literal(module, "TRAINING")["paper"]["batch_size"]
-    draws = 2 if gan == "bicyclegan" else 1
+    file = gan_files.read(gan)
+    passes, period = GANS[gan]
+    batch_size = batch_size or file.training["paper"]["batch_size"]
+    draws = file.can.draws
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     loop.make_deterministic(0)
-    settings = {**defaults, **command.read_literal(module, "PRESETS")["paper"]}
-    size = settings["image_size"] = image_size or settings["image_size"]
+    settings = dict(file.presets["paper"])
+    if image_size:
+        settings["image_size"] = image_size
+    size = file.settings(**settings).image_size
     with tempfile.TemporaryDirectory() as folder:
         if data_dir is None:
             data_dir = toy_fashion.generate(
                 Path(folder) / "toy", size=size, train=16 * batch_size, val=0, progress=False
             )
-        batches = iter(
-            pair_batches(find_pairs(data_dir), batch_size=batch_size, image_size=size, draws=draws)
+        preparation = Preparation(
+            image_size=size, channels=(3, 3), batch_size=batch_size, flip=True
         )
-        model, step = make_step(module, class_name, settings)
+        batches = iter(pair_batches(find_pairs(data_dir), preparation, draws=draws))
+        model, step = make_step(file, settings)
         waits, times = [], []
         for _ in range(warmup + steps):
             waited, start = 0.0, time.perf_counter()
@@ -163,11 +163,11 @@ def measure(
     print(json.dumps(result))
 
 
-def make_step(module: str, class_name: str, settings: dict):
+def make_step(file: gan_files.GanFile, settings: dict):
     """A compiled GAN and a function that runs one of its steps to the end."""
     import tensorflow as tf
 
-    gan = command.load_class(module, class_name)(**settings)
+    gan = file.load()(**settings)
     gan.compile(epochs=1000, steps_per_epoch=1000)
     train = tf.function(gan.train_step)
     return gan, lambda batch: [float(value) for value in train(batch).values()]
@@ -310,7 +310,7 @@ def compare_choices(settings: dict, as_it_is: Callable, batch, steps: int) -> di
     ratios = {}
     for choice in CHOICES:
         with switched_off(choice):
-            gan, step = make_step("gans.bicyclegan", "BicycleGAN", settings)
+            gan, step = make_step(gan_files.read("bicyclegan"), settings)
             if choice == "both flows in one call":
                 object.__setattr__(gan, "generator", OneFlowAtATime(gan.generator))
             step(batch)

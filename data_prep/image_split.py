@@ -113,12 +113,11 @@ def find_sources(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     if not same:
         raise UsageError(f"expected combined A|B images (.jpg, .png) in {folder}. Received: none")
     sources = {half: folder / name for (half, name), *others in same.values() if not others}
-    bad = {
-        name: f"the halves of {names[i - 1][1]!r} would have the same name"
-        for names in same.values()
-        for i, (_, name) in enumerate(names)
-        if len(names) > 1
-    }
+    bad = {}
+    for (_, first), *others in same.values():
+        for _, other in others:
+            bad[first] = f"the halves of {other!r} would have the same name"
+            bad[other] = f"the halves of {first!r} would have the same name"
     return sources, bad
 
 
@@ -145,20 +144,19 @@ def _split(source: Path, halves: list[Path], format: Format, any_aspect: bool) -
     return None
 
 
-def _expect_own(note: Path, folders: list[Path], content: str) -> None:
-    """Writes a note of what two folders are made of; raises `UsageError` where they exist and are
-    of something else.
-    """
-    if not note.exists():
-        for folder in folders:
-            if os.path.lexists(folder) and (not folder.is_dir() or os.listdir(folder)):
-                raise UsageError(f"--output expects no files of others. Received: {folder}")
-        write_text(note, content)
-    elif (found := note.read_text(encoding="utf-8")) != content:
-        raise UsageError(
-            f"{folders[0]} and B are of another source or --format; give another --output. "
-            f"Expected: {found.strip()}. Received: {content.strip()}"
-        )
+def _expect_own(note: Path, folders: list[Path], made_of: dict[str, str]) -> None:
+    """Notes what two folders are made of; raises `UsageError` if they exist and are of others."""
+    if note.exists():
+        found = json.loads(note.read_text(encoding="utf-8"))
+        if found != made_of:
+            raise UsageError(
+                f"expected {found} for {folders[0]} and B, or another --output. Received: {made_of}"
+            )
+        return
+    for folder in folders:
+        if os.path.lexists(folder) and (not folder.is_dir() or os.listdir(folder)):
+            raise UsageError(f"--output expects no files of others. Received: {folder}")
+    write_text(note, json.dumps(made_of) + "\n")
 
 
 def main(
@@ -212,7 +210,7 @@ def main(
         warnings.catch_warnings(action="error", category=UserWarning),
         ThreadPool(workers or count_cores()) as pool,
     ):
-        _expect_own(note, folders, json.dumps(made_of) + "\n")
+        _expect_own(note, folders, made_of)
         results = pool.imap(split_one, sources, chunksize=16)
         bar = tqdm(results, total=len(sources), unit=" images", disable=None)
         for source, reason in zip(sources.values(), bar, strict=True):

@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import struct
 import tarfile
@@ -49,7 +50,7 @@ class _Tar(gzip.GzipFile):
 
     allowance, last = HEADER_BYTES, b""
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= self.allowance:
             raise tarfile.ReadError(f"a header of {size:,} bytes")
         self.allowance -= size
@@ -60,7 +61,7 @@ class _Tar(gzip.GzipFile):
 class _Zip(io.FileIO):
     """The file, with a bound on the list of members, which zipfile reads in one piece."""
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         if size > DIRECTORY_BYTES:
             raise zipfile.BadZipFile(f"a list of members of {size:,} bytes")
         return super().read(DIRECTORY_BYTES if size < 0 else size)
@@ -184,8 +185,8 @@ def extract(
         work.mkdir()
         _unpack(archive, work)
         top = list(work.iterdir())
-        alone = len(top) == 1 and top[0].is_dir() and top[0].name not in folders
-        root = top[0] if alone else work
+        split = re.fullmatch("(train|val|test)[AB]?", top[0].name) if top else None
+        root = top[0] if len(top) == 1 and top[0].is_dir() and not split else work
         counts = count_files(root)
         missing = [name for name in folders if not counts.get(name)]
         if missing or not sum(counts.values()):

@@ -286,7 +286,8 @@ class DiscoGAN(DomainGAN):
         """One update of the official generators, by more reconstruction after `gan_curriculum`."""
         s = self.settings
         early = self.iteration.value < s.gan_curriculum
-        rate = tf.where(early, s.starting_rate, s.default_rate)
+        rates = (s.starting_rate, s.default_rate)
+        rate = tf.where(early, *(tf.constant(x, keras.config.floatx()) for x in rates))
         logs = {}
         with tf.GradientTape() as tape_g:
             fake_b = self.generator_ab(images_a, training=True)

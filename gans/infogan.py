@@ -66,7 +66,7 @@ class Settings(OptimizerSettings, ConvolutionalSettings):
     categories: int = setting(10, "Values of the categorical code.", least=1)
     continuous: int = setting(2, "Number of continuous codes.", least=1)
     label_dim: int = setting(
-        0, "Number of classes of the data; with supervised, equal to categories.", least=0
+        0, "Number of classes of the data, which with supervised is that of categories.", least=0
     )
     discriminator_filters: int = setting(64, "Those of the discriminator's first layer.", least=1)
     dense_units: int = setting(
@@ -105,7 +105,7 @@ class Settings(OptimizerSettings, ConvolutionalSettings):
 
     def check(self):
         super().check()
-        if self.supervised and self.label_dim != self.categories:
+        if self.supervised and self.label_dim not in (0, self.categories):
             raise ValueError(
                 f"`categories` must be the {self.label_dim} classes of the data with supervised. "
                 f"Received: {self.categories}"

@@ -17,7 +17,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config
 
-from gans.nn import layers
+from gans.nn.random import reseed_dropout
+from gans.nn.settings import described
 from gans.training import loop
 
 # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
@@ -361,10 +362,22 @@ def test_every_gan_has_a_row_and_those_from_noise_one_of_points():
 # Training.
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "singles"], ids=lambda r: r.id)
-def test_a_scale_of_points_is_above_0(row):
-    with pytest.raises(ValueError, match="`point_scale` must be at least 1e-06. Received: 0"):
-        row.build(point_scale=0)
+@pytest.mark.parametrize("path", GAN_FILES, ids=lambda path: path.stem)
+def test_every_limit_of_every_setting_is_refused_with_name_and_value(path):
+    settings = importlib.import_module(f"gans.{path.stem}").Settings
+    defaults, tried = settings(), 0
+    for name, facts in described(settings).items():
+        default = getattr(defaults, name)
+        for side, direction in (("least", -1), ("above", 0), ("most", 1), ("below", 0)):
+            limit = facts[side]
+            if limit is None:
+                continue
+            wrong = limit + direction * (1e-9 if isinstance(default, float) else 1)
+            given = (wrong,) if isinstance(default, tuple) else wrong
+            with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {wrong}"):
+                settings(**{name: given})
+            tried += 1
+    assert tried > 5
 
 
 def test_fit_returns_every_loss_by_name_and_finite(trained):
@@ -469,7 +482,7 @@ def test_networks_are_kept_whole_in_keras_own_format(with_images, tmp_path):
         other = keras.models.load_model(tmp_path / f"{name}.keras")
         inputs = inputs_of(network, 4)
         for either in (network, other):
-            layers.reseed(either, 0, 0)  # pix2pix has dropout at test.
+            reseed_dropout(0, 0, either)  # pix2pix has dropout at test.
         for expected, loaded in zip(
             outputs_of(network, inputs), outputs_of(other, inputs), strict=True
         ):
@@ -490,28 +503,27 @@ def test_samples_are_a_function_of_their_latents(trained):
     if row.kind != "singles":
         pytest.skip("translates")
     z = gan.draw_latents(5, seed=3)
-    assert z.shape == (5, gan.latent_dim) and z.dtype == np.float32
+    assert len(z) == 5 and z.ndim == 2 and z.dtype == np.float32
     np.testing.assert_array_equal(gan.draw_latents(5, seed=3), z)
     assert not np.array_equal(gan.draw_latents(5, seed=4), z)
     labels = () if not gan.label_dim else (row.labels.reshape(-1, gan.label_dim)[:5],)
     samples = gan.generate(z, *labels)
-    if gan.data == "points":
-        assert samples.shape == (5, 2) and samples.dtype == np.float32
-    else:
-        check_range(samples, 5, gan.image_size, gan.image_size, gan.image_channels)
+    assert samples.shape == (5, *gan.settings.sample_shape) and samples.dtype == np.float32
+    if gan.settings.data == "images":
+        check_range(samples, *samples.shape)
     np.testing.assert_array_equal(gan.generate(z, *labels), samples)
     # One does not depend on its company, but for the order of sums in a product of matrices.
     alone = gan.generate(z[2:3], *(values[2:3] for values in labels))
     np.testing.assert_allclose(alone[0], samples[2], rtol=0, atol=1e-6)
-    judged = gan.judge(samples, *labels)
-    assert judged.shape == (5,) and np.isfinite(judged).all()
+    scores = gan.score(samples, *labels)
+    assert scores.shape == (5,) and np.isfinite(scores).all()
 
 
 def test_translations_are_pictures_and_the_same_again(trained):
     gan, row = trained.gan, trained.row
     if row.kind == "singles":
         pytest.skip("begins with noise")
-    size = gan.image_size
+    size = gan.settings.image_size
     images = np.random.default_rng(2).uniform(-1, 1, (3, size, size, 3)).astype("float32")
     arguments = {
         "two draws": [(np.zeros((3, 2), "float32"),)],

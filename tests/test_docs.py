@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 CHINESE = re.compile(r"[一-鿿]")
 
 

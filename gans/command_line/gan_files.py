@@ -7,13 +7,12 @@ anywhere, can name nothing but a GAN of this library.
 import ast
 import dataclasses
 import functools
-import importlib.util
+import importlib
 from pathlib import Path
 from typing import Any, Literal
 
-import gans
 from gans.command_line.errors import UsageError
-from gans.nn.settings import Settings, described
+from gans.nn.settings import Settings, check_types, described
 
 # What the class `Settings` of a GAN file may import.
 LIGHT = {"dataclasses", "math", "typing", "gans.nn.settings"}
@@ -41,12 +40,15 @@ class Abilities:
     starts_from: Literal["noise", "pairs", "domains"]
     networks: tuple[str, ...] = ("generator", "discriminator")
     labels: Literal["none", "one", "many"] = "none"
-    shows: tuple[Shows, ...] = ()
+    shows: tuple[Shows, ...] | tuple[()] = ()
     varies_by: Literal["style", "noise", "direction"] | None = None
     draws: int = 1
     epoch: Literal["larger", "smaller"] = "larger"
     toy_domains: Literal["sketch2bag", "bag2shoe"] = "sketch2bag"
-    toy_labels: tuple[str, ...] = ()
+    toy_labels: tuple[str, ...] | tuple[()] = ()
+
+    def __post_init__(self):
+        check_types(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +83,7 @@ class GanFile:
 
 def names() -> list[str]:
     """Modules of all GANs, sorted."""
-    folder = Path(gans.__file__).parent
+    folder = Path(__file__).parents[1]
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -96,7 +98,7 @@ def read(name: str) -> GanFile:
     """
     if name not in names():
         raise UsageError(f"expected the name of a GAN: {', '.join(names())}. Received: {name!r}")
-    source = Path(gans.__file__).with_name(f"{name}.py")
+    source = Path(__file__).parents[1] / f"{name}.py"
     tree = ast.parse(source.read_text(encoding="utf-8"), str(source))
     kept = [node for node in tree.body if _is_light(node)]
     # Names in annotations are looked up in the module of a class: that of the GAN is not imported.

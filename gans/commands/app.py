@@ -70,9 +70,11 @@ COMMANDS = {
     "gan-theory": command(
         "gans.commands.gan_theory", "gan_theory", "Shows the theory of GANs as numbers and figures."
     ),
-    "download": command("data_prep.download", "main", "Downloads a public data set by its name."),
+    "download": command(
+        "data_prep.download", "download", "Downloads a public data set by its name."
+    ),
     "image-split": command("data_prep.image_split", "main", "Cuts pairs that are one image each."),
-    "toy-fashion": command("data_prep.toy_fashion", "main", "Draws the toy data set."),
+    "toy-fashion": command("data_prep.toy_fashion", "generate", "Draws the toy data set."),
 }
 
 main = functools.partial(cli.run, COMMANDS, prog="gans")

@@ -19,19 +19,9 @@ from gans.training.run_settings import RunSettings, resolve
 
 # Flags that change no result, or say where something is on this machine.
 UNRECORDED = {
-    "run_dir",
-    "dry_run",
-    "debug",
-    "profile",
-    "cache",
-    "parallel_calls",
-    "log_every",
-    "sample_every",
-    "checkpoint_every",
-    "keep_checkpoints",
-    "evaluate_every",
-    "extractor",
-    "steps_per_call",
+    *("run_dir", "dry_run", "debug", "profile", "cache", "parallel_calls", "steps_per_call"),
+    *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
+    *("evaluate_every", "extractor"),
 }
 # What stands for a path in the recorded command.
 PLACEHOLDERS = {

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from gans.data.images import DataError
 from gans.data.labels import one_hot, rows
-from gans.data.stream import available_memory, cached, central_square, resize
+from gans.data.stream import available_memory, cached, central_square, resize, untuned
 
 LAYOUTS = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels", None, None))
 
@@ -82,7 +82,7 @@ class ArrayImages:
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        yield from elements.as_numpy_iterator()
+        yield from untuned(elements).as_numpy_iterator()
 
     def damage_report(self) -> None:
         """The array is whole, or was refused when it was read."""

@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from gans.nn.settings import check_types
+
 Kind = Literal["pairs", "domains", "images", "points"]
 Direction = Literal["a_to_b", "b_to_a"]
 Part = Literal["train", "held_out"]
@@ -55,10 +57,7 @@ class DataSettings:
     mixture: dict[str, Any] | None = None
 
     def __post_init__(self):
-        # A config.json has lists.
-        for name in ("labels", "label_names"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else tuple(value))
+        check_types(self)
 
     @property
     def folders(self) -> list[Path]:

@@ -12,13 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from gans.command_line.files import replacing
 
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 ARRAY_EXTENSION = ".npy"
-SOFTWARE = "Software"  # The keyword that the PNG specification has for what made an image.
 
 # What a file header may claim before it counts as a decompression bomb (Pillow's own limit is 89
 # MP); up to twice as much Pillow would only warn.
@@ -186,31 +184,15 @@ def to_float(images: np.ndarray) -> np.ndarray:
     return np.asarray(images, np.float32)
 
 
-def save_png(path: Path, image: np.ndarray, software: str | None = None):
-    """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all.
-
-    Args:
-        software: what made it, kept in the file for `made_by`.
-    """
+def save_png(path: Path, image: np.ndarray):
+    """Writes an image `(height, width, 1 or 3)` in [-1, 1] or uint8, whole or not at all."""
     pixels = image if image.dtype == np.uint8 else to_uint8(image)
-    text = PngInfo()
-    if software:
-        text.add_text(SOFTWARE, software)
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     with replacing(path) as temporary:
-        picture.save(temporary, "PNG", pnginfo=text)
+        picture.save(temporary, "PNG")
 
 
 def save_array(path: Path, array: np.ndarray):
     """Writes a NumPy file `.npy`, whole or not at all."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.save(file, array, allow_pickle=False)
-
-
-def made_by(path: Path, software: str) -> bool:
-    """Whether a file is a picture that `save_png` wrote for this software."""
-    try:
-        with open_image(path) as image:
-            return image.info.get(SOFTWARE) == software
-    except (OSError, SyntaxError, ValueError):
-        return False

@@ -32,6 +32,7 @@ from gans.data.stream import (
     load,
     read_pixels,
     resize,
+    untuned,
 )
 
 
@@ -251,7 +252,7 @@ def labelled_batches(
         batches = batches.map(with_labels, num_parallel_calls=1, deterministic=True)
     else:
         batches = batches.map(lambda images, _: images[0])
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return untuned(batches.prefetch(2))
 
 
 def check_enough(source: Source, batch_size: int):

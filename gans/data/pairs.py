@@ -24,7 +24,16 @@ from gans.data.images import (
     list_images,
     no_folder,
 )
-from gans.data.stream import Files, Source, augmented, load, naming_damage, read_pixels, resize
+from gans.data.stream import (
+    Files,
+    Source,
+    augmented,
+    load,
+    naming_damage,
+    read_pixels,
+    resize,
+    untuned,
+)
 
 __all__ = [
     "Direction",
@@ -225,7 +234,7 @@ def pair_batches(
         batches = batches.batch(2, drop_remainder=True).map(
             lambda a, b: ((a[0], b[0]), (a[1], b[1])), num_parallel_calls=1, deterministic=True
         )
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return untuned(batches.prefetch(2))
 
 
 def check_enough(files: Source, batch_size: int, draws: Literal[1, 2] = 2):

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data.images import DataError
-from gans.data.stream import shuffled
+from gans.data.stream import shuffled, untuned
 
 COUNT = 100_000
 RASTER = 96  # Points on a side of the raster that a discriminator's field is drawn from.
@@ -113,8 +113,7 @@ def point_batches(
         return taken if labels is not None else taken[0]
 
     blocks = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max // batch_size, steps)
-    # What tf.data measures to tune itself costs more than such a batch, and so do its many threads.
+    # Handing such a batch to another of many threads costs more than making it.
     options = tf.data.Options()
-    options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
-    return blocks.map(prepare).prefetch(1).unbatch().with_options(options)
+    return untuned(blocks.map(prepare).prefetch(1).unbatch().with_options(options))

@@ -22,7 +22,7 @@ from gans.data import datasets
 from gans.data.images import DataError
 from gans.data.labels import one_hot
 from gans.data.pairs import Direction
-from gans.data.stream import central_square, decode_image, resize
+from gans.data.stream import central_square, decode_image, resize, untuned
 
 # Given as a split: the first that a set has of those after it.
 HELD_OUT = "held_out"
@@ -63,7 +63,7 @@ class PreparedImages:
             return [f"{self.split}/{place:08}" for place in range(self._info.num_examples)]
         names = self._read().map(lambda example: example["name"])
         with self._naming_records():
-            return [name.decode() for name in names.as_numpy_iterator()]
+            return [name.decode() for name in untuned(names).as_numpy_iterator()]
 
     @property
     def _info(self):
@@ -113,7 +113,7 @@ class PreparedImages:
             decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         with self._naming_records():
-            for batch in elements.take(len(wanted)).batch(16).as_numpy_iterator():
+            for batch in untuned(elements.take(len(wanted)).batch(16)).as_numpy_iterator():
                 yield from zip(*batch, strict=True)
 
     def damage_report(self) -> None:
@@ -184,7 +184,7 @@ class PreparedSingles(PreparedImages):
                 lambda example: tf.stack([example["attributes"][name] for name in names])
             )
         with self._naming_records():
-            stored = np.concatenate(list(examples.batch(1024).as_numpy_iterator()))
+            stored = np.concatenate(list(untuned(examples.batch(1024)).as_numpy_iterator()))
         order = sorted(range(len(stored)), key=self._stored_names.__getitem__)
         stored = stored[order][self.first : self.end]
         if stored.ndim == 2:

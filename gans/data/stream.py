@@ -82,7 +82,7 @@ class Files:
             deterministic=True,
         )
         with naming_damage(self):
-            yield from elements.as_numpy_iterator()
+            yield from untuned(elements).as_numpy_iterator()
 
     def damage_report(self) -> DataError | None:
         """The error that names every file that does not decode, or None where all do."""
@@ -101,6 +101,17 @@ def naming_damage(*sources: Source) -> Iterator[None]:
     except tf.errors.InvalidArgumentError as error:
         reports = filter(None, (source.damage_report() for source in sources))
         raise next(reports, error) from None
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same elements without tf.data's tuner, which makes nothing here faster.
+
+    Its thread sleeps for up to a minute, and an iterator cannot be deleted before it wakes up
+    (TensorFlow 2.21): now and then a finished run would hang.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def read_pixels(paths: tuple[str, ...], index, channels: int) -> tf.Tensor:

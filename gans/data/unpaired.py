@@ -27,7 +27,16 @@ from gans.data.images import (
     no_folder,
 )
 from gans.data.pairs import Direction, held_out_split
-from gans.data.stream import Files, Source, augmented, load, naming_damage, read_pixels, resize
+from gans.data.stream import (
+    Files,
+    Source,
+    augmented,
+    load,
+    naming_damage,
+    read_pixels,
+    resize,
+    untuned,
+)
 
 __all__ = [
     "DomainFiles",
@@ -234,7 +243,7 @@ def unpaired_batches(
             first=start_step * batch_size,
         )
         streams.append(images.map(lambda image: image).batch(batch_size, drop_remainder=True))
-    return tf.data.Dataset.zip(*streams).prefetch(tf.data.AUTOTUNE)
+    return untuned(tf.data.Dataset.zip(*streams).prefetch(2))
 
 
 def steps_per_epoch(

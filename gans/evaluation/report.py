@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from gans.command_line.files import write_text
-from gans.data.images import save_png, to_float
+from gans.data.images import to_float
 from gans.evaluation.tables import show
 from gans.pictures.image_grid import image_blocks
-from gans.pictures.plots import Line, line_plot
+from gans.pictures.plots import Line, curves, save_figure
 from gans.training.run_folder import versions
 
 # What decides a number, in the order in which the table names it.
@@ -87,20 +87,26 @@ def _name(line: dict[str, Any]) -> str:
 
 
 def plot(path: Path, lines: Sequence[dict[str, Any]], title: str):
-    """One measure over the steps of checkpoints, a curve per direction.
+    """Writes `checkpoint_curves` as PNG."""
+    save_figure(checkpoint_curves(lines, title), path)
+
+
+def checkpoint_curves(lines: Sequence[dict[str, Any]], title: str):
+    """One metric over the steps of checkpoints as a `Figure`, a curve for each direction; what it
+    is compared with is dashed.
 
     Args:
         lines: of one metric, as in `evaluation.jsonl`.
     """
-    curves = []
+    drawn = []
     for name in dict.fromkeys(map(_name, lines)):
         own = [line for line in lines if _name(line) == name]
         steps, values = (np.array([line[key] for line in own]) for key in ("step", "value"))
-        curves.append(Line(name, steps, values))
+        drawn.append(Line(name, steps, values))
         references = [line["reference"] for line in own]
         if None not in references:
-            curves.append(Line(own[0]["reference_is"], steps, np.array(references), True))
-    save_png(path, line_plot(curves, title, "step", lines[0]["metric"]))
+            drawn.append(Line(own[0]["reference_is"], steps, np.array(references), True))
+    return curves(drawn, title, "step", lines[0]["metric"])
 
 
 def best(lines: Sequence[dict[str, Any]], better: str) -> dict[str, Any]:

@@ -56,16 +56,9 @@ class Checked:
         return super().__new__(cls)
 
     def __post_init__(self):
-        hints = get_type_hints(type(self))
+        check_types(self)
         for name, facts in described(type(self)).items():
             value = getattr(self, name)
-            if isinstance(value, list):
-                value = tuple(value)
-                object.__setattr__(self, name, value)
-            members = _members(hints[name])
-            if not any(_admits(kind, value) for kind in members):
-                expected = " or ".join(map(_describe, members))
-                raise ValueError(f"`{name}` must be {expected}. Received: {value!r}")
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, numbers.Real) and not isinstance(number, bool):
                     _check_limits(name, number, facts)
@@ -232,6 +225,24 @@ class UNetSettings(AdamSettings, TranslationSettings):
     )
 
 
+def check_types(values: Any):
+    """Checks that an annotation admits the value of each field of a dataclass; makes tuples of
+    lists, which is what JSON has in their place.
+
+    Raises `ValueError`, which names the field, what is admitted and the received value.
+    """
+    hints = get_type_hints(type(values))
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if isinstance(value, list):
+            value = tuple(value)
+            object.__setattr__(values, field.name, value)
+        members = _members(hints[field.name])
+        if not any(_admits(kind, value) for kind in members):
+            expected = " or ".join(map(_describe, members))
+            raise ValueError(f"`{field.name}` must be {expected}. Received: {value!r}")
+
+
 def described(settings: type) -> dict[str, dict[str, Any]]:
     """By name, the meaning and the limits of every field of a `Checked` class.
 
@@ -270,6 +281,8 @@ def _members(hint: Any) -> tuple[Any, ...]:
 def _admits(kind: Any, value: Any) -> bool:
     if get_origin(kind) is Literal:
         return any(value == choice and type(value) is type(choice) for choice in get_args(kind))
+    if kind == tuple[()]:
+        return value == ()
     if get_origin(kind) is tuple:
         first, *others = get_args(kind)  # The members of all tuples here are of one type.
         fits = isinstance(value, tuple) and len(value) in (
@@ -278,7 +291,8 @@ def _admits(kind: Any, value: Any) -> bool:
         return fits and all(_admits(first, member) for member in value)
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
-    return isinstance(value, {int: numbers.Integral, float: numbers.Real}.get(kind, kind))
+    kind = {int: numbers.Integral, float: numbers.Real}.get(kind, get_origin(kind) or kind)
+    return isinstance(value, kind)
 
 
 def _check_limits(name: str, number: float, facts: dict[str, Any]):
@@ -296,6 +310,8 @@ def _check_limits(name: str, number: float, facts: dict[str, Any]):
 def _describe(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if kind == tuple[()]:
+        return "()"
     if get_origin(kind) is tuple:
         return f"a tuple, each member of which is {_describe(get_args(kind)[0])}"
     names = {int: "an int", float: "a number", bool: "True or False", str: "a string"}

@@ -1,163 +1,177 @@
-"""Curves with axes, ticks and a legend."""
+"""Plots, drawn by matplotlib through its object-oriented interface alone: no state of pyplot is
+touched and no window opened.
 
-from collections.abc import Sequence
+The functions return a `matplotlib.figure.Figure`; `save_figure` writes it. matplotlib is imported
+inside the functions, so that a command line which draws nothing does not wait for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-PLOT_WIDTH = 640
-PLOT_BOX = (76, 36, 620, 336)  # Left, top, right and bottom of the axes.
-PLOT_FOOT, LEGEND_ROW = 46, 20  # Pixels below the axes, then of each row of the legend.
-LINE_COLOURS = (
-    (31, 98, 176),
-    (214, 92, 36),
-    (20, 140, 90),
-    (150, 70, 160),
-    (90, 90, 90),
-    (190, 150, 20),
-)
+from gans.command_line.files import replacing
+
+DPI = 100
+WIDTH = 6.4  # Inches: 640 pixels, which a page shows without making them smaller.
+PANEL_HEIGHT = 2.1  # Inches, of one panel of losses.
+# The colours of Okabe and Ito, which people tell apart however they see colours.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+MARKED = 40  # Curves of fewer points than this have a dot at each.
+
+# Losses are drawn in panels by the first word of their names, digits left out: `d2_loss` is one of
+# the discriminator. A word that is not here is a panel of its own.
+PANELS = {
+    **dict.fromkeys(("d", "da", "db", "dis", "real", "fake", "mismatched"), "discriminator"),
+    **dict.fromkeys(("critic", "wasserstein", "gradient"), "critic"),
+    **dict.fromkeys(("g", "gan", "gen"), "generator"),
+    "fm": "feature matching",
+    "recon": "reconstruction",
+    "kl": "KL divergence",
+}
+SMOOTHED_OVER = 0.02  # Standard deviation of the smoothing Gaussian, as a share of the curve.
+# The axis of a panel holds this share of the raw values, without the largest and smallest ones.
+SHOWN_SHARE = 0.98
 
 
 class Line(NamedTuple):
-    """A curve of `line_plot`: its name in the legend, x and y `(n,)`, and whether it is dashed.
+    """A curve of `curves`: its name in the legend, x and y `(n,)`, and whether it is dashed.
 
-    Points that are not finite, and on a logarithmic axis those that are not positive, are gaps.
+    Values that are not finite, and on a logarithmic axis those that are not positive, are gaps.
     """
 
     name: str
-    x: np.ndarray
-    y: np.ndarray
+    x: Sequence[float]
+    y: Sequence[float]
     dashed: bool = False
 
 
-def line_plot(
+def curves(
     lines: Sequence[Line],
     title: str,
     x_label: str,
     y_label: str,
     log_x: bool = False,
     log_y: bool = False,
-) -> np.ndarray:
-    """Curves with axes, ticks and a legend below, uint8 `(height, 640, 3)`.
+):
+    """Curves in one plot with a legend below it, as a `Figure`. A dashed line takes the colour of
+    the line before it.
+    """
+    from matplotlib.figure import Figure
 
-    The axes reach from the least to the greatest value of all lines. Lines take the colours of
-    `LINE_COLOURS` in their order, of which there are 6; a dashed line takes that of the line before
-    it.
+    figure = Figure(figsize=(WIDTH, 4.2), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    number = -1
+    for line in lines:
+        number += not line.dashed
+        axes.plot(
+            line.x,
+            line.y,
+            "--" if line.dashed else "-",
+            color=COLOURS[max(number, 0) % len(COLOURS)],
+            marker="." if len(line.x) < MARKED and not line.dashed else None,
+            label=line.name,
+        )
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    if log_x:
+        axes.set_xscale("log", nonpositive="mask")
+    if log_y:
+        axes.set_yscale("log", nonpositive="mask")
+    axes.grid(color="#dddddd")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def losses(steps: np.ndarray, values: Mapping[str, np.ndarray], title: str):
+    """Losses over the steps of a run as a `Figure`: a panel for each of `PANELS`, in which each
+    loss is a pale curve and, over it, a smoothed one.
+
+    A panel leaves out the few most extreme raw values; its smoothed curves are whole.
 
     Args:
-        lines: the curves.
-        title, x_label, y_label: texts.
-        log_x, log_y: a logarithmic axis, with a tick at powers of 10.
+        steps: at which the losses were logged, `(n,)`.
+        values: of each loss by name, `(n,)`; NaN where it was not logged.
+        title: above all panels.
     """
-    drawable = [_drawable(line, log_x, log_y) for line in lines]
-    points = np.concatenate(drawable) if lines else np.empty((0, 2))
-    if not np.isfinite(points).all(axis=1).any():
-        raise ValueError("expected lines with at least 1 point that can be drawn. Received: none")
-    # Each column for itself: an axis goes on where there is nothing to draw.
-    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
-    # An axis along which nothing changes has its value in the middle.
-    low, high = np.where(low == high, low - 1, low), np.where(low == high, high + 1, high)
-    margin = 0.04 * (high - low)[1]
-    low, high = low - (0, margin), high + (0, margin)
+    from matplotlib.figure import Figure
 
-    left, top, right, bottom = PLOT_BOX
-    height = bottom + PLOT_FOOT + LEGEND_ROW * -(-len(lines) // 2)
-    zoom = 2  # Drawn twice as large, then halved: smooth.
-    canvas = Image.new("RGB", (zoom * PLOT_WIDTH, zoom * height), "white")
-    draw = ImageDraw.Draw(canvas)
-    small, large = (ImageFont.load_default(zoom * size) for size in (12, 15))
-
-    def write(x, y, text, anchor, font=small):
-        draw.text((zoom * x, zoom * y), text, (40, 40, 40), font, anchor)
-
-    def stroke(corners, colour, width):
-        flat = [(zoom * float(x), zoom * float(y)) for x, y in corners]
-        draw.line(flat, colour, width, joint="curve")
-
-    def place(values):
-        shares = (values - low) / (high - low)
-        return np.stack(
-            [left + shares[:, 0] * (right - left), bottom - shares[:, 1] * (bottom - top)], axis=1
+    panels = {}
+    for name in values:
+        word = name.partition("_")[0].rstrip("0123456789")
+        panels.setdefault(PANELS.get(word, word), []).append(name)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (WIDTH, PANEL_HEIGHT * rows + 0.6)
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    figure.suptitle(title, fontsize="medium")
+    figure.supxlabel("step", fontsize="small")
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes, (panel, names) in zip(grid, panels.items(), strict=False):
+        ranges = []
+        for number, name in enumerate(names):
+            colour = COLOURS[number % len(COLOURS)]
+            smoothed = smooth(values[name])
+            axes.plot(steps, values[name], color=colour, alpha=0.25, linewidth=0.8)
+            axes.plot(steps, smoothed, color=colour, linewidth=1.5, label=name)
+            tails = (1 - SHOWN_SHARE) / 2
+            ranges += [*np.nanquantile(values[name], (tails, 1 - tails)), *smoothed]
+        low, high = np.nanmin(ranges), np.nanmax(ranges)
+        margin = 0.05 * (high - low) or 0.5
+        axes.set_ylim(low - margin, high + margin)
+        axes.set_ylabel(panel, fontsize="small")
+        axes.tick_params(labelsize="x-small")
+        axes.grid(color="#dddddd")
+        axes.legend(
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=3,
+            fontsize="x-small",
+            frameon=False,
+            handlelength=1,
+            columnspacing=1,
         )
-
-    for at, text in _ticks(low[0], high[0], log_x):
-        x = place(np.array([[at, low[1]]]))[0, 0]
-        stroke([(x, top), (x, bottom)], (228, 228, 228), zoom)
-        write(x, bottom + 6, text, "mt")
-    for at, text in _ticks(low[1], high[1], log_y):
-        y = place(np.array([[low[0], at]]))[0, 1]
-        stroke([(left, y), (right, y)], (228, 228, 228), zoom)
-        write(left - 6, y, text, "rm")
-    frame = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    stroke(frame, (120, 120, 120), zoom)
-    write((left + right) / 2, top / 2, title, "mm", large)
-    write((left + right) / 2, bottom + 24, x_label, "mt")
-    _write_upwards(canvas, y_label, small, (zoom * 14, zoom * (top + bottom) // 2))
-
-    colour = -1
-    for number, (line, values) in enumerate(zip(lines, drawable, strict=True)):
-        colour += not line.dashed or colour < 0
-        shade = LINE_COLOURS[colour % len(LINE_COLOURS)]
-        for run in _runs(place(values)):
-            for piece in _dashes(run) if line.dashed else [run]:
-                stroke(piece, shade, 2 * zoom)
-        x = left + number % 2 * (right - left) / 2
-        y = bottom + PLOT_FOOT + (number // 2 + 0.4) * LEGEND_ROW
-        sample = np.array([(x, y), (x + 28, y)])
-        for piece in _dashes(sample) if line.dashed else [sample]:
-            stroke(piece, shade, 2 * zoom)
-        write(x + 36, y, line.name, "lm")
-    return np.asarray(canvas.reduce(zoom))
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    return figure
 
 
-def _drawable(line: Line, log_x: bool, log_y: bool) -> np.ndarray:
-    """Points `(n, 2)` of a line, of a logarithmic axis the exponents; NaN is what has no place."""
-    columns = []
-    for values, log in ((line.x, log_x), (line.y, log_y)):
-        values = np.asarray(values, np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns.append(np.log10(values) if log else values)
-    points = np.stack(columns, axis=1)
-    return np.where(np.isfinite(points), points, np.nan)
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Means of the values `(n,)` near each one, weighted by a Gaussian that is cut off at the ends
+    of the curve; NaN has no weight.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    sigma = SMOOTHED_OVER * len(values)
+    present = np.isfinite(values)
+    weights, sums = (
+        gaussian_filter1d(part, sigma, mode="constant")
+        for part in (present.astype(float), np.where(present, values, 0.0))
+    )
+    return np.divide(sums, weights, out=np.full(len(values), np.nan), where=weights > 0)
 
 
-def _ticks(low: float, high: float, log: bool) -> list[tuple[float, str]]:
-    """Places on an axis, and what is written there: about 6 round numbers or powers of 10."""
-    step = 10.0 ** np.floor(np.log10((high - low) / 5))
-    step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6)
-    step = max(1.0, np.ceil(step)) if log else step
-    numbers = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
-    if not log:
-        places = max(0, -int(np.floor(np.log10(step) + 1e-9)))
-        return [(at, f"{at + 0.0:.{places}f}") for at in numbers]
-    return [(at, f"{10.0**at:g}") for at in numbers]
+def to_pixels(figure) -> np.ndarray:
+    """A figure as a picture, uint8 RGB `(height, width, 3)`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
 
 
-def _runs(points: np.ndarray) -> list[np.ndarray]:
-    """A curve cut at its gaps; a point that is alone becomes a short stroke."""
-    good = np.isfinite(points).all(axis=1)
-    edges = np.flatnonzero(np.diff(good)) + 1
-    runs = [run for run in np.split(points, edges) if len(run) and np.isfinite(run[0]).all()]
-    return [run if len(run) > 1 else run + np.array([(-1.0, 0.0), (1.0, 0.0)]) for run in runs]
+def save_figure(figure, path: Path, pdf: bool = False, software: str | None = None):
+    """Writes a figure as PNG, whole or not at all; the same figure gives the same bytes.
 
-
-def _dashes(points: np.ndarray, length: float = 6.0) -> list[np.ndarray]:
-    """Every second piece of a curve, each `length` pixels long."""
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    pieces = []
-    for start in np.arange(0, along[-1], 2 * length):
-        end = min(start + length, along[-1])
-        at = np.concatenate([[start], along[(along > start) & (along < end)], [end]])
-        pieces.append(np.stack([np.interp(at, along, column) for column in points.T], axis=1))
-    return pieces
-
-
-def _write_upwards(
-    canvas: Image.Image, text: str, font: ImageFont.FreeTypeFont, middle: tuple[int, int]
-):
-    left, top, right, bottom = (int(side) for side in font.getbbox(text))
-    label = Image.new("RGB", (max(1, right - left), max(1, bottom - top)), "white")
-    ImageDraw.Draw(label).text((-left, -top), text, (40, 40, 40), font)
-    label = label.rotate(90, expand=True)
-    canvas.paste(label, (middle[0] - label.width // 2, middle[1] - label.height // 2))
+    Args:
+        figure: a `Figure`.
+        path: of the PNG.
+        pdf: also write the figure as a PDF of the same name.
+        software: a name that the files bear as what made them.
+    """
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": software})
+    if pdf:
+        metadata = {"Creator": software, "CreationDate": None}
+        with replacing(path.with_suffix(".pdf")) as temporary:
+            figure.savefig(temporary, format="pdf", metadata=metadata)

@@ -4,14 +4,16 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from gans.command_line.files import replacing
+from gans.data.stream import untuned
 from gans.pictures.image_grid import image_grid
 from gans.training.callbacks import (
     Evaluate,
@@ -39,7 +41,7 @@ def train(
     make_batches: Callable[[int], tf.data.Dataset],
     run: RunFolder,
     *,
-    settings: dict,
+    settings: Mapping[str, Any],
     epochs: int,
     steps_per_epoch: int,
     images_per_step: int,
@@ -66,7 +68,7 @@ def train(
             `Samples` says.
         make_batches: the endless stream of batches from a given step on.
         run: an open run folder.
-        settings: shown in TensorBoard.
+        settings: of the run by name, shown in TensorBoard.
         epochs, steps_per_epoch: their product is the length of the run.
         images_per_step: real images that a step takes, for the speed.
         preview_batch: what `preview` gets.
@@ -162,11 +164,9 @@ def save_networks(run: RunFolder, **networks: keras.Model):
             network.save_weights(temporary)
 
 
-def settings_table(settings: dict) -> str:
+def settings_table(settings: Mapping[str, Any]) -> str:
     """Every setting as a row of a Markdown table, for TensorBoard."""
-    flat = settings | settings["settings"] | settings["data"]
-    del flat["settings"], flat["data"]
-    rows = [f"| {name} | {json.dumps(value)} |" for name, value in sorted(flat.items())]
+    rows = [f"| {name} | {json.dumps(value)} |" for name, value in sorted(settings.items())]
     return "\n".join(["| setting | value |", "|---|---|", *rows])
 
 
@@ -175,7 +175,7 @@ def drop_events_after(folder: Path, step: int):
     for path in sorted(folder.glob("events.out.tfevents.*")):
         kept, dropped = [], 0
         try:
-            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            for record in untuned(tf.data.TFRecordDataset(str(path))).as_numpy_iterator():
                 if tf.compat.v1.Event.FromString(record).step <= step:
                     kept.append(record)
                 else:

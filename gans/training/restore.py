@@ -23,7 +23,12 @@ def open_run(
 
     folder = RunFolder(run_dir)
     run = folder.read_settings()
-    gan = build(run)
+    try:
+        gan = build(run)
+    except ValueError as error:
+        raise UsageError(
+            f"expected settings of {run.gan}. Received: {folder.config_file} ({error})"
+        ) from error
     step = Checkpoints(folder.checkpoints, gan).restore(step)
     if not step:
         raise UsageError(f"expected a run with a checkpoint. Received: {folder.path} without one")

@@ -5,6 +5,7 @@ data.json            name and size of every training file
 checkpoints/         see checkpoints.py
 logs/                TensorBoard
 metrics.jsonl        one line of losses every few steps
+losses.png           the same as curves
 samples/             a picture per epoch
 *.weights.h5         the finished networks
 """
@@ -58,15 +59,13 @@ class RunFolder:
 
         Raises `UsageError` where there is no run, or one of a version with other records.
         """
-        try:
+        received = "no readable config.json"
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             record = json.loads(self.config_file.read_text(encoding="utf-8"))
-            if isinstance(record["run"]["gan"], str):
+            if isinstance(record, dict) and "settings" in record:
+                received = "a run of an earlier version of gans, which has to be trained again"
+            elif isinstance(record["run"]["gan"], str):
                 return record
-            received = "a run of another version of this library"
-        except (OSError, ValueError, TypeError):
-            received = "no readable config.json"
-        except KeyError:
-            received = "a run of an earlier version of this library, which has to be trained again"
         if not self.path.is_dir():
             received = "a file" if self.path.exists() else "no such folder"
         raise UsageError(f"expected the folder of a run. Received: {self.path} ({received})")
@@ -81,8 +80,14 @@ class RunFolder:
                 f"expected settings of {record['gan']}. Received: {self.config_file} ({error})"
             ) from error
 
-    def check(self, run: RunSettings):
-        """Refuses a folder that holds another run, or files that are no run's. Writes nothing."""
+    def find_begun(self, gan: str) -> RunSettings | None:
+        """The settings of the run in this folder, or None where one may begin. Writes nothing.
+
+        Args:
+            gan: module of the GAN.
+
+        Raises `UsageError` where there is a run of another GAN or version, or what is no run.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--run_dir expects a folder. Received: the file {self.path}")
         if not self.config_file.exists():
@@ -93,14 +98,19 @@ class RunFolder:
                     f"--run_dir expects a new folder or that of a run. Received: {self.path}, "
                     "which holds other files"
                 )
-            return
+            return None
         begun = self.read_settings()
-        if begun.gan != run.gan:
+        if begun.gan != gan:
             raise UsageError(
-                f"{self.path} holds a run of {begun.name}. Received: {run.name}; "
-                "give another --run_dir"
+                f"--run_dir expects a folder without a run of another GAN. Received: {self.path}, "
+                f"a run of {begun.gan}"
             )
-        if differing := run.differences(begun):
+        return begun
+
+    def check(self, run: RunSettings):
+        """Refuses a folder that holds another run, or files that are no run's. Writes nothing."""
+        begun = self.find_begun(run.gan)
+        if begun and (differing := run.differences(begun)):
             more = [f"and {len(differing) - NAMED} more"] * (len(differing) > NAMED)
             raise UsageError(
                 f"{self.path} holds a run with other settings: "
@@ -112,19 +122,18 @@ class RunFolder:
         """Records settings, command and versions, and makes the folders, unless that is done; of a
         run that is made longer the epochs. Needs the lock.
         """
-        # Before all else: it tells a run from somebody's files.
-        record = {"run": run.record(), "command": command, "versions": versions()}
-        if self.config_file.exists():
-            begun = self.read_record()
-            longer = run.epochs > begun["run"]["epochs"]
-            begun["run"]["epochs"] = run.epochs
-            record = begun | {"command": command}
-        else:
-            longer = True
-        if longer:
-            write_text(self.config_file, json.dumps(record, indent=2) + "\n")
+        if not self.config_file.exists():
+            # Before all else: it tells a run from somebody's files.
+            self._write_record({"run": run.record(), "command": command, "versions": versions()})
+        record = self.read_record()
+        if record["run"]["epochs"] < run.epochs:
+            record["run"]["epochs"] = run.epochs
+            self._write_record(record | {"command": command})
         for folder in (self.checkpoints, self.logs, self.samples):
             folder.mkdir(exist_ok=True)
+
+    def _write_record(self, record: dict[str, Any]):
+        write_text(self.config_file, json.dumps(record, indent=2) + "\n")
 
     def check_data(self, fingerprint: dict[str, int]):
         """Refuses to go on with other training files than the run began with; records them at
@@ -170,13 +179,21 @@ class RunFolder:
         finally:
             lock.release()
 
-    def drop_metrics_after(self, step: int):
-        """Removes the lines of steps that will be done again, and a last line cut off by a kill."""
+    def read_metrics(self) -> list[dict[str, float]]:
+        """The step and the losses of each line of `metrics.jsonl`; none where there is no file.
+
+        A line that a kill cut off, or that is being written, is left out.
+        """
         if not self.metrics_file.exists():
-            return
-        kept = []
+            return []
+        lines = []
         for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError):
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-        write_text(self.metrics_file, "".join(kept))
+                lines.append(json.loads(line))
+        return lines
+
+    def drop_metrics_after(self, step: int):
+        """Removes the lines of steps that will be done again, and a last line cut off by a kill."""
+        kept = [json.dumps(line) + "\n" for line in self.read_metrics() if line["step"] <= step]
+        if self.metrics_file.exists():
+            write_text(self.metrics_file, "".join(kept))

@@ -12,7 +12,7 @@ from gans.command_line.errors import UsageError
 from gans.command_line.gan_files import GanFile
 from gans.data.data_settings import DataSettings
 from gans.data.datasets import TOY_FASHION
-from gans.nn.settings import Settings
+from gans.nn.settings import Settings, check_types
 
 # What may differ when a run goes on. The data may have moved: data.json tells whether it is the
 # same. How many steps one call makes changes no result.
@@ -50,6 +50,9 @@ class RunSettings:
     precision: str = "float32"
     constant_rate: bool = False
 
+    def __post_init__(self):
+        check_types(self)
+
     @property
     def gan_file(self) -> GanFile:
         """What the file of the GAN says about it."""
@@ -61,10 +64,18 @@ class RunSettings:
         return self.gan_file.class_name
 
     def record(self) -> dict[str, Any]:
-        """As JSON knows it; without what is None."""
+        """For a config.json: nested dicts, of the data without what is None."""
         record = dataclasses.asdict(self)
         record["data"] = {k: v for k, v in record["data"].items() if v is not None}
         return record
+
+    def flat(self) -> dict[str, Any]:
+        """By one name each: `epochs`, `settings image_size`, `data flip`."""
+        flat = {}
+        for name, value in self.record().items():
+            within = value.items() if isinstance(value, dict) else ()
+            flat |= {f"{name} {key}": of_key for key, of_key in within} or {name: value}
+        return flat
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "RunSettings":
@@ -81,7 +92,7 @@ class RunSettings:
 
     def differences(self, begun: "RunSettings") -> list[str]:
         """What differs from the settings that a run was begun with, and must not."""
-        before, now = (_flat(settings.record()) for settings in (begun, self))
+        before, now = begun.flat(), self.flat()
         free = FREE | ({"epochs"} if self.constant_rate else set())
         return [
             f"{name.rpartition(' ')[2]} {before.get(name)!r} -> {now.get(name)!r}"
@@ -182,19 +193,3 @@ def default_run_dir(run: RunSettings) -> str:
         prepared = filter(None, (run.data.dataset, run.data.dataset_b))
         names += [Path(name.partition(":")[0]).name for name in prepared]
     return f"runs/{'_'.join([run.gan, *names])}"
-
-
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record by one name each: `epochs`, `settings image_size`, `data flip`."""
-    flat = {}
-    for name, value in record.items():
-        if name in ("settings", "data"):
-            flat |= {f"{name} {key}": _listed(of_key) for key, of_key in value.items()}
-        else:
-            flat[name] = value
-    return flat
-
-
-def _listed(value: Any) -> Any:
-    """As a config.json gives it back: a tuple is a list."""
-    return list(value) if isinstance(value, tuple) else value

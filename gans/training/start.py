@@ -14,6 +14,7 @@ from gans.command_line.errors import UsageError, flag_errors, usage_errors
 from gans.command_line.flags import TrainingFlags
 from gans.data.data_settings import DataSettings, Preparation
 from gans.data.images import DataError
+from gans.training.loss_plot import write_losses
 from gans.training.restore import build
 from gans.training.run_folder import RunFolder
 from gans.training.run_settings import RunSettings, default_run_dir
@@ -71,6 +72,7 @@ def train(
         watch: what `--evaluate_every` calls, see `gans.evaluation.monitor.watch`.
     """
     folder = RunFolder(flags.run_dir or default_run_dir(run))
+    folder.find_begun(run.gan)
     if flags.dry_run:
         print(json.dumps({"run_dir": str(folder.path), **run.record()}, indent=2))
         return
@@ -86,8 +88,8 @@ def train(
     # The data may say what networks are to be built: how many labels there are.
     with usage_errors(DataError):
         data = open_data(run, folder.path / "cache")
-    run = complete(run, data, label_dim)
     with flag_errors():
+        run = complete(run, data, label_dim)
         gan = build(run)
         gan.compile(run.epochs, run.steps_per_epoch)
     steps = steps_per_call(run.steps_per_call, flags.steps_per_call, run.steps_per_epoch)
@@ -107,7 +109,7 @@ def train(
             gan,
             data.batches,
             folder,
-            settings=run.record(),
+            settings=run.flat(),
             epochs=run.epochs,
             steps_per_epoch=run.steps_per_epoch,
             images_per_step=data.images_per_step,
@@ -125,6 +127,8 @@ def train(
         )
         finished = {name: getattr(gan, name) for name in run.gan_file.can.networks}
         loop.save_networks(folder, **{k: network for k, network in finished.items() if network})
+        if folder.read_metrics():
+            write_losses(folder.path)
         if run.data.kind == "points":
             picture = film(folder)
     print(f"samples: {picture}")
@@ -133,7 +137,8 @@ def train(
 def complete(run: RunSettings, data: Data, label_dim: int | None = None) -> RunSettings:
     """The settings with what the data decides: labels, flips, the length of an epoch.
 
-    Raises `UsageError` where the user gave another number of labels.
+    Raises `UsageError` where the user gave another number of labels, and `ValueError` where the
+    settings of the GAN do not admit theirs.
     """
     names = data.settings.label_names
     settings = run.settings
@@ -143,8 +148,7 @@ def complete(run: RunSettings, data: Data, label_dim: int | None = None) -> RunS
                 f"--label_dim expects {len(names)}, which the data has labels for, or nothing. "
                 f"Received: {label_dim}"
             )
-        size = "label_dim" if hasattr(settings, "label_dim") else "categories"
-        settings = dataclasses.replace(settings, **{size: len(names)})
+        settings = dataclasses.replace(settings, label_dim=len(names))
     return dataclasses.replace(
         run,
         settings=settings,

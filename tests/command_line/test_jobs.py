@@ -47,8 +47,14 @@ def test_the_output_of_a_second_time_is_added(job, tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_as_many_jobs_run_at_a_time_as_there_are_workers(job, tmp_path, workers):
-    code = "open(f'{}-start', 'w'); time.sleep(0.15); open(f'{}-end', 'w')"
-    jobs.run_jobs([job(str(i), code.format(i, i)) for i in range(5)], workers)
+    code = (
+        "open('{0}-start', 'w'); "
+        "few = lambda: sum(name.endswith('-start') for name in os.listdir()) < {1}; "
+        # The first ones wait for each other, however slowly processes start.
+        "any(time.sleep(0.01) for _ in iter(few, False)); "
+        "time.sleep(0.05); open('{0}-end', 'w')"  # Times of files come in steps of some ms.
+    )
+    jobs.run_jobs([job(str(i), code.format(i, workers)) for i in range(5)], workers)
     changes = [(path.stat().st_mtime_ns, path.name) for path in tmp_path.glob("*-*")]
     count, most = 0, 0
     for _, name in sorted(changes):

@@ -60,17 +60,6 @@ def test_a_missing_folder_holds_no_images(tmp_path):
     assert images.list_images(tmp_path / "nowhere") == []
 
 
-def test_a_picture_says_what_made_it(tmp_path):
-    images.save_png(tmp_path / "a.png", noise(4, 4), "the command")
-    images.save_png(tmp_path / "b.png", noise(4, 4))
-    (tmp_path / "c.png").write_bytes(b"no picture")
-    found = [images.made_by(tmp_path / f"{name}.png", "the command") for name in "abcd"]
-    assert found == [True, False, False, False]
-    assert not images.made_by(tmp_path / "a.png", "another")
-    with Image.open(tmp_path / "a.png") as marked, Image.open(tmp_path / "b.png") as plain:
-        assert np.array_equal(marked, plain)
-
-
 def test_what_there_is_in_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "a.jpg").touch()
     assert images.no_folder(tmp_path / "nowhere") == "no such folder"

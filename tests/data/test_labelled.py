@@ -11,6 +11,7 @@ from PIL import Image
 
 from gans.data import labelled, stream
 from gans.data.arrays import ArrayImages
+from gans.data.data_settings import Preparation
 from gans.data.images import DataError
 
 COUNT, BATCH, LOAD, CROP = 10, 4, 12, 8
@@ -232,9 +233,16 @@ def test_factors_of_toy_fashion(toy_bags):
 # The stream.
 
 
+def dataset(source, with_labels=True, start_step=0, **options) -> tf.data.Dataset:
+    options = {"batch_size": BATCH, "image_size": LOAD, "channels": (3,), **options}
+    preparation = Preparation(**options)
+    return labelled.labelled_batches(
+        source, preparation, labelled=with_labels, start_step=start_step
+    )
+
+
 def batches(source, steps: int, **options) -> list:
-    options = {"batch_size": BATCH, "image_size": LOAD, "labelled": True, "flip": False, **options}
-    return list(labelled.labelled_batches(source, **options).take(steps).as_numpy_iterator())
+    return list(dataset(source, **options).take(steps).as_numpy_iterator())
 
 
 def content(steps: list) -> bytes:
@@ -264,17 +272,14 @@ def test_labels_go_with_their_images(source, cache):
 
 
 def test_without_labels_the_images_are_the_same_and_alone(source):
-    alone = batches(source, 4, labelled=False)
+    alone = batches(source, 4, with_labels=False)
     assert content(alone) == content([images for images, _ in batches(source, 4)])
     assert alone[0].shape == (BATCH, LOAD, LOAD, 3)
 
 
 def test_shapes_are_known_before_the_first_batch(source):
     for cache in ("memory", "none"):
-        made = labelled.labelled_batches(
-            source, batch_size=4, image_size=8, load_size=12, cache=cache, labelled=True
-        )
-        images, labels = made.element_spec
+        images, labels = dataset(source, image_size=8, load_size=12, cache=cache).element_spec
         assert (images.shape, labels.shape) == ((4, 8, 8, 3), (4, 3))
 
 
@@ -286,19 +291,21 @@ def test_a_batch_made_as_one_is_that_of_the_elementwise_stream(
 ):
     options = {
         "image_size": image_size,
+        "channels": (image_channels,),
+        # Of 10 images: nearly each batch reaches over the end of a pass.
+        "batch_size": 9,
         "load_size": load_size,
-        "channels": {"image_channels": image_channels},
         "flip": flip,
         "seed": 5,
-        "first": 8,
         "cache_dir": tmp_path,
-        "parallel_calls": None,
     }
-    # 9 of a batch, of 10 images: nearly each reaches over the end of a pass.
-    elements = stream.augmented(source, cache="none", **options).batch(9)
+    channels = {"image_channels": image_channels}
+    elements = stream.augmented(source, Preparation(cache="none", **options), channels, first=8)
+    elements = elements.batch(9)
     expected = [images for (images,) in elements.take(8).as_numpy_iterator()]
     for cache in ("none", "memory", "disk"):
-        made = stream.augmented_batches(source, batch_size=9, cache=cache, **options)
+        preparation = Preparation(cache=cache, **options)
+        made = stream.augmented_batches(source, preparation, channels, first=8)
         steps = list(made.take(8).as_numpy_iterator())
         assert content([images for (images,), _ in steps]) == content(expected)
         order = np.concatenate([indices for _, indices in steps])[2:]
@@ -327,11 +334,11 @@ def test_a_stream_that_starts_later_is_the_rest_of_it(source, cache):
 
 
 def test_grey_is_the_luma_and_other_channels_are_refused(source, tmp_path):
-    grey = batches(source, 1, image_channels=1)[0][0]
+    grey = batches(source, 1, channels=(1,))[0][0]
     colour = batches(source, 1)[0][0]
     assert np.allclose(grey[..., 0], colour @ np.float32([0.299, 0.587, 0.114]), atol=1e-6)
     digits = ArrayImages(np.zeros((8, 12, 12, 1), np.uint8), ("0",) * 8, Path())
-    assert refusal(batches, digits, 1, image_channels=3, labelled=False) == (
+    assert refusal(batches, digits, 1, channels=(3,), with_labels=False) == (
         "expected images of 3 channels, as --image_channels says. Received: images of 1 channels"
     )
 
@@ -357,7 +364,7 @@ def test_a_damaged_file_is_named(tmp_path, cache):
 
     def run():
         with stream.naming_damage(files):
-            batches(files, 1, cache=cache, labelled=False)
+            batches(files, 1, cache=cache, with_labels=False)
 
     assert refusal(run) == (
         f"expected images that decode. Received 1 damaged: {tmp_path / '2.jpg'}"

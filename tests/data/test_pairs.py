@@ -15,6 +15,7 @@ from PIL import Image
 
 from gans.data import pairs
 from gans.data import stream as pixel_stream
+from gans.data.data_settings import Preparation
 from gans.data.images import DataError
 
 COUNT, BATCH = 12, 2
@@ -44,10 +45,15 @@ def numbered(tmp_path_factory) -> pairs.PairFiles:
     return pairs.find_pairs(folder)
 
 
+def batches(files: pairs.PairFiles, draws=2, start_step=0, **options) -> tf.data.Dataset:
+    options = {"batch_size": BATCH, "image_size": LOAD, "cache": "none", "flip": True, **options}
+    preparation = Preparation(**{"channels": (3, 3), **options})
+    return pairs.pair_batches(files, preparation, draws=draws, start_step=start_step)
+
+
 def stream(files: pairs.PairFiles, steps: int, **options) -> list:
     """The first steps of `pair_batches`, as arrays."""
-    options = {"batch_size": BATCH, "image_size": LOAD, "cache": "none", **options}
-    return list(pairs.pair_batches(files, **options).take(steps).as_numpy_iterator())
+    return list(batches(files, **options).take(steps).as_numpy_iterator())
 
 
 def content(steps: list) -> bytes:
@@ -229,13 +235,13 @@ def test_fewer_pairs_than_a_step_takes_are_refused_before_any_is_read(tmp_path):
         save(tmp_path / "train" / f"{index}.png")
     files = pairs.find_pairs(tmp_path)
     with pytest.raises(DataError) as error:
-        pairs.pair_batches(files, batch_size=2, image_size=8, cache="disk", cache_dir=tmp_path)
+        batches(files, batch_size=2, image_size=8, cache="disk", cache_dir=tmp_path)
     assert str(error.value) == (
         "expected at least 4 pairs, twice the batch size of 2. "
         "Received: 3 pairs; lower --batch_size"
     )
     with pytest.raises(DataError) as error:
-        pairs.pair_batches(files, batch_size=4, image_size=8, draws=1)
+        batches(files, batch_size=4, image_size=8, draws=1)
     assert str(error.value) == (
         "expected at least 4 pairs, the batch size. Received: 3 pairs; lower --batch_size"
     )
@@ -267,9 +273,9 @@ def test_channels_that_the_images_do_not_have_are_refused(numbered):
         "expected images of 2 channels, as --photo_channels says. "
         "Received: images of 3 channels, which can be taken as 3 or 1"
     )
-    assert message(stream, 1, photo_channels=2) == expected
+    assert message(stream, 1, channels=(3, 2)) == expected
     assert message(pairs.load_pairs, [0], LOAD, photo_channels=2) == expected
-    assert "4 channels, as --image_channels" in message(stream, 1, image_channels=4)
+    assert "4 channels, as --image_channels" in message(stream, 1, channels=(4, 3))
 
 
 # Arrays: images of any number of channels.
@@ -320,7 +326,7 @@ def test_a_and_b_of_other_channels_are_cropped_and_mirrored_as_one(tmp_path, cac
         save_array(tmp_path / "trainB" / f"{index}.npy", x + 1)
     options = {"cache": cache, "cache_dir": tmp_path / "cache", "draws": 1, "image_size": CROP}
     files = pairs.find_pairs(tmp_path)
-    steps = stream(files, 4, load_size=LOAD, image_channels=4, photo_channels=1, **options)
+    steps = stream(files, 4, load_size=LOAD, channels=(4, 1), **options)
     images_a, images_b = (pixels(np.concatenate(images)) for images in zip(*steps, strict=True))
     assert images_a.shape == (8, CROP, CROP, 4)
     assert len({tuple(image[0, 0, :2]) for image in images_a}) > 3  # Crops differ.
@@ -333,7 +339,7 @@ def test_arrays_are_never_converted(tmp_path, found, asked):
     for domain in ("trainA", "trainB"):
         save_array(tmp_path / domain / "1.npy", levels(8, 8, found))
     with pytest.raises(DataError) as error:
-        stream(pairs.find_pairs(tmp_path), 1, draws=1, batch_size=1, image_channels=asked)
+        stream(pairs.find_pairs(tmp_path), 1, draws=1, batch_size=1, channels=(asked, 3))
     assert str(error.value) == (
         f"expected images of {asked} channels, as --image_channels says. "
         f"Received: images of {found} channels"
@@ -488,7 +494,7 @@ def test_resizing_is_pillows_bicubic(size):
 
 def test_grey_is_the_luma_of_itu_r_601(numbered):
     ((images_a, images_b), _) = stream(numbered, 1)[0]
-    ((grey_a, grey_b), _) = stream(numbered, 1, image_channels=1, photo_channels=1)[0]
+    ((grey_a, grey_b), _) = stream(numbered, 1, channels=(1, 1))[0]
     for colour, grey in ((images_a, grey_a), (images_b, grey_b)):
         luma = colour.astype(np.float64) @ [0.299, 0.587, 0.114]
         np.testing.assert_allclose(grey, luma[..., np.newaxis], rtol=0, atol=1e-6)
@@ -526,14 +532,7 @@ def test_a_real_pair_has_the_edges_left_and_the_photo_right():
 
 
 def test_a_step_is_two_draws_of_a_and_b_as_float_images_in_minus_one_to_one(numbered):
-    dataset = pairs.pair_batches(
-        numbered,
-        batch_size=3,
-        image_size=CROP,
-        load_size=LOAD,
-        image_channels=1,
-        cache="none",
-    )
+    dataset = batches(numbered, batch_size=3, image_size=CROP, load_size=LOAD, channels=(1, 3))
     image_a = tf.TensorSpec((3, CROP, CROP, 1), tf.float32)
     image_b = tf.TensorSpec((3, CROP, CROP, 3), tf.float32)
     assert dataset.element_spec == ((image_a, image_b), (image_a, image_b))
@@ -568,8 +567,7 @@ def test_fit_takes_the_stream(numbered):
 
     model = Recorder()
     model.compile(run_eagerly=True)
-    dataset = pairs.pair_batches(numbered, batch_size=BATCH, image_size=LOAD, cache="none")
-    model.fit(dataset, steps_per_epoch=2, shuffle=False, verbose=0)
+    model.fit(batches(numbered), steps_per_epoch=2, shuffle=False, verbose=0)
     assert seen == [((BATCH, LOAD, LOAD, 3),) * 2] * 2
 
 
@@ -592,8 +590,8 @@ def test_the_other_direction_is_the_same_stream_with_a_and_b_exchanged(numbered,
     assert exchanged.fingerprint() == numbered.fingerprint()
     options = {"image_size": CROP, "load_size": LOAD, "cache": cache, "cache_dir": tmp_path}
     there, back = (
-        in_order(stream(files, 4, image_channels=a, photo_channels=b, **options))
-        for files, a, b in ((numbered, 3, 1), (exchanged, 1, 3))
+        in_order(stream(files, 4, channels=channels, **options))
+        for files, channels in ((numbered, (3, 1)), (exchanged, (1, 3)))
     )
     assert np.array_equal(there[0], back[1]) and np.array_equal(there[1], back[0])
 

@@ -1,5 +1,6 @@
 """Two-dimensional data: what is drawn, in which order it comes, and the pictures of it."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -9,12 +10,17 @@ import pytest
 import tensorflow as tf
 
 from gans.data import points
+from gans.data.data_settings import DataSettings, Preparation
 from gans.data.images import DataError
 from gans.data.stream import augmented
+from gans.data.training_data import open_data
 
 
-def settings(dataset="ring8", batch_size=100, seed=0):
-    return {"dataset": dataset, "batch_size": batch_size, "constructor": {"seed": seed}}
+def opened(dataset="ring8", labelled=False, batch_size=100, seed=0, scale=1.0):
+    """What a run on a set of points trains on."""
+    data = DataSettings(kind="points", dataset=dataset, labelled=labelled)
+    how = Preparation(image_size=1, channels=(1,), batch_size=batch_size, seed=seed)
+    return open_data(data, how, point_scale=scale)
 
 
 def taken(dataset, count):
@@ -117,18 +123,10 @@ class Numbered:
 
 @pytest.mark.parametrize(("count", "seed", "start"), [(10, 0, 0), (1000, 7, 3), (70_000, 5, 232)])
 def test_the_order_is_that_of_images(count, seed, start):
-    stream = augmented(
-        Numbered(count),
-        first=start * 300,
-        image_size=1,
-        load_size=None,
-        channels={"image_channels": 3},
-        flip=False,
-        seed=seed,
-        cache="none",
-        cache_dir=None,
-        parallel_calls=1,
+    how = Preparation(
+        image_size=1, channels=(3,), batch_size=1, seed=seed, cache="none", parallel_calls=1
     )
+    stream = augmented(Numbered(count), how, {"image_channels": 3}, first=start * 300)
     images = np.stack([np.array(image)[0, 0] for (image,) in stream.take(600)])
     expected = np.rint((images + 1) * 127.5) @ [65536, 256, 1]
     if count >= 300:
@@ -165,7 +163,7 @@ def test_seeds_have_orders_of_their_own():
 
 @pytest.mark.parametrize("batch_size", [1, 64, 100_000])
 def test_batches_have_their_shape(batch_size):
-    data = points.point_data(settings(batch_size=batch_size), labelled=False)
+    data = opened(batch_size=batch_size)
     stream = data.batches(0)
     assert stream.element_spec == tf.TensorSpec((batch_size, 2), tf.float32)
     assert taken(stream, 1)[0].shape == (batch_size, 2)
@@ -175,30 +173,28 @@ def test_batches_have_their_shape(batch_size):
 
 @pytest.mark.parametrize(("name", "modes"), [("ring8", 8), ("grid25", 25)])
 def test_labels_go_with_their_points(name, modes):
-    data = points.point_data(settings(name), labelled=True)
+    data = opened(name, labelled=True)
     centres, sigma = points.mixture(name)
     for drawn, labels in taken(data.batches(17), 3):
         assert labels.shape == (100, modes)
         assert labels.dtype == drawn.dtype == np.float32
         np.testing.assert_array_equal(np.sort(labels, axis=1), [[0] * (modes - 1) + [1]] * 100)
         assert np.linalg.norm(drawn - labels @ centres, axis=1).max() < 6 * sigma
-    unlabelled = points.point_data(settings(name), labelled=False)
+    unlabelled = opened(name)
     np.testing.assert_array_equal(
         taken(unlabelled.batches(17), 3), [drawn for drawn, _ in taken(data.batches(17), 3)]
     )
 
 
 def test_batches_are_in_the_units_of_the_networks_and_all_else_in_those_of_the_data():
-    plain, given = settings("grid25"), settings("grid25")
-    given["constructor"]["point_scale"] = 4.0
-    data, scaled = (points.point_data(each, labelled=True) for each in (plain, given))
+    data, scaled = (opened("grid25", labelled=True, scale=scale) for scale in (1.0, 4.0))
     for (drawn, labels), (small, same) in zip(
         taken(data.batches(5), 3), taken(scaled.batches(5), 3), strict=True
     ):
         # A power of two: no digit is lost.
         np.testing.assert_array_equal(drawn, 4 * small)
         np.testing.assert_array_equal(labels, same)
-    assert given["mixture"] == plain["mixture"]
+    assert data.settings == scaled.settings
     np.testing.assert_array_equal(data.preview, scaled.preview)
 
 
@@ -206,40 +202,35 @@ def test_batches_are_in_the_units_of_the_networks_and_all_else_in_those_of_the_d
 
 
 def test_the_settings_are_completed_by_what_config_json_can_hold():
-    given = settings("grid25")
-    data = points.point_data(given, labelled=True)
-    assert given["constructor"]["label_dim"] == 25
-    assert given["label_names"] == [f"mode {mode}" for mode in range(25)]
-    assert given["mixture"]["sigma"] == 0.05
-    np.testing.assert_array_equal(given["mixture"]["centres"], points.mixture("grid25").centres)
-    assert json.loads(json.dumps(given)) == given
+    data = opened("grid25", labelled=True)
+    found = data.settings
+    assert found.label_names == tuple(f"mode {mode}" for mode in range(25))
+    assert found.mixture["sigma"] == 0.05
+    np.testing.assert_array_equal(found.mixture["centres"], points.mixture("grid25").centres)
+    assert DataSettings(**json.loads(json.dumps(dataclasses.asdict(found)))) == found
     assert data.fingerprint == {"grid25": 100_000}
-    assert data.animate
     with data.naming_damage():
         pass
 
 
 def test_settings_are_left_alone_where_there_is_nothing_to_say():
-    given = settings("swissroll")
-    points.point_data(given, labelled=False)
-    assert given == settings("swissroll")
-    given = settings("ring8")
-    points.point_data(given, labelled=False)
-    assert given.keys() == settings().keys() | {"mixture"}
-    assert given["constructor"] == {"seed": 0}
+    for name in ("swissroll", "ring8"):
+        plain = DataSettings(kind="points", dataset=name, labelled=False)
+        assert dataclasses.replace(opened(name).settings, mixture=None) == plain
+    assert opened("swissroll").settings.mixture is None
 
 
 @pytest.mark.parametrize(
-    ("given", "labelled", "message"),
+    ("options", "told"),
     [
-        (settings("swissroll"), True, "expected a data set with modes .* Received: swissroll"),
-        (settings("ring9"), False, "expected one of ring8, grid25, swissroll. Received: ring9"),
-        (settings(batch_size=100_001), False, "at most 100000 points.* Received: 100001"),
+        ({"dataset": "swissroll", "labelled": True}, "swissroll"),
+        ({"dataset": "ring9"}, "ring9"),
+        ({"batch_size": 100_001}, "100001"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_one_line(given, labelled, message):
-    with pytest.raises(DataError, match=message) as error:
-        points.point_data(given, labelled)
+def test_what_cannot_be_used_is_refused_in_one_line(options, told):
+    with pytest.raises(DataError, match=f"Received: {told}$") as error:
+        opened(**options)
     assert "\n" not in str(error.value)
 
 
@@ -251,14 +242,3 @@ def test_the_raster_covers_the_set_row_by_row_from_the_top(name, limit):
     np.testing.assert_allclose(grid[::4, 1], -middles, rtol=1e-6)
     assert grid.dtype == np.float32
     assert np.abs(points.draw_points(name, 0)[0]).max() < limit
-
-
-@pytest.mark.parametrize("name", points.NAMES)
-def test_a_picture_shows_where_samples_are(name):
-    data = points.point_data(settings(name), labelled=False)
-    flat = np.zeros(len(data.preview), np.float32)
-    nowhere = data.draw([np.zeros((0, 2), np.float32), flat])
-    # Up and to the right of the middle, away from all that is real.
-    shown = data.draw([data.preview[[30 * 96 + 60]], flat])
-    rows, columns = np.nonzero((shown != nowhere).any(axis=-1))
-    assert (rows.mean() + 0.5, columns.mean() + 0.5) == pytest.approx((30.5 * 4, 60.5 * 4), abs=0.3)

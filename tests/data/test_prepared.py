@@ -16,6 +16,7 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 from gans.data import labelled, pairs, prepared, unpaired  # noqa: E402
 from gans.data import stream as pixel_stream  # noqa: E402
+from gans.data.data_settings import Preparation  # noqa: E402
 from gans.data.images import DataError  # noqa: E402
 from gans.data.paired_images import PairedImages  # noqa: E402
 
@@ -71,6 +72,10 @@ def content(dataset: tf.data.Dataset, steps: int) -> bytes:
     return b"".join(np.ascontiguousarray(array).tobytes() for array in tf.nest.flatten(list(taken)))
 
 
+def prepared_as(**options) -> Preparation:
+    return Preparation(**{"image_size": 12, "channels": (3, 3), "batch_size": 2, **options})
+
+
 def refusal(function, *arguments, **options) -> str:
     with pytest.raises(DataError) as error:
         function(*arguments, **options)
@@ -87,10 +92,11 @@ def test_the_stream_is_that_of_the_files(folder, tfds_dir, tmp_path, direction, 
     of_tfds = prepared.prepared_pairs(CUSTOM, tfds_dir, direction=direction)
     assert of_tfds.names == of_files.names
     assert len(of_tfds) == COUNT
-    options = {"batch_size": 2, "image_size": 12, "load_size": 14, "image_channels": 1, "seed": 3}
-    expected = content(pairs.pair_batches(of_files, cache="none", draws=1, **options), 9)
-    dataset = pairs.pair_batches(of_tfds, cache=cache, cache_dir=tmp_path, draws=1, **options)
-    assert content(dataset, 9) == expected
+    options = {"load_size": 14, "channels": (1, 3), "seed": 3, "flip": True}
+    how = prepared_as(cache="none", **options)
+    expected = content(pairs.pair_batches(of_files, how, draws=1), 9)
+    how = prepared_as(cache=cache, cache_dir=tmp_path, **options)
+    assert content(pairs.pair_batches(of_tfds, how, draws=1), 9) == expected
 
 
 def test_chosen_pairs_are_those_of_the_files_and_the_held_out_ones_those_of_val(folder, tfds_dir):
@@ -142,7 +148,7 @@ def test_the_fingerprint_is_the_size_of_every_file_of_the_split(tfds_dir):
 
 
 def test_domains_of_a_set_of_pairs_are_those_of_the_files(folder, tfds_dir, tmp_path):
-    options = {"batch_size": 2, "image_size": 12, "load_size": 14, "seed": 3}
+    options = {"load_size": 14, "seed": 3, "flip": True}
     for choice in (
         {},
         {"direction": "b_to_a"},
@@ -152,9 +158,10 @@ def test_domains_of_a_set_of_pairs_are_those_of_the_files(folder, tfds_dir, tmp_
         of_files = unpaired.find_domains(folder, **choice)
         of_tfds = prepared.prepared_domains(CUSTOM, tfds_dir, **choice)
         assert [images.names for images in of_tfds] == [files.names for files in of_files]
-        expected = content(unpaired.unpaired_batches(*of_files, cache="none", **options), 6)
-        dataset = unpaired.unpaired_batches(*of_tfds, cache="disk", cache_dir=tmp_path, **options)
-        assert content(dataset, 6) == expected
+        how = prepared_as(cache="none", **options)
+        expected = content(unpaired.unpaired_batches(*of_files, how), 6)
+        how = prepared_as(cache="disk", cache_dir=tmp_path, **options)
+        assert content(unpaired.unpaired_batches(*of_tfds, how), 6) == expected
     assert len(list(tmp_path.iterdir())) == 4  # Whole and half, of A and of B.
 
 
@@ -175,7 +182,7 @@ def test_a_set_of_cycle_gan_has_two_domains_of_the_pixels_of_its_files(horses, t
         assert found == {
             pixels.tobytes() for _, pixels in expected.decoded(range(len(images)), SIZE)
         }
-    dataset = unpaired.unpaired_batches(*domains, batch_size=2, image_size=SIZE)
+    dataset = unpaired.unpaired_batches(*domains, prepared_as(image_size=SIZE))
     assert dataset.element_spec == (tf.TensorSpec((2, SIZE, SIZE, 3), tf.float32),) * 2
     assert content(dataset, 4) == content(dataset, 4)
 
@@ -244,8 +251,9 @@ def test_classes_are_one_hot_and_go_with_their_images(singles_dir):
     source = prepared.prepared_images("singles/classes", singles_dir, labelled=True)
     assert source.label_names == ("cat", "dog", "bird")
     assert (len(source), source.channels, source.labels.dtype) == (9, (3,), np.float32)
-    options = {"batch_size": 4, "image_size": SIZE, "flip": True, "labelled": True}
-    for images, rows in labelled.labelled_batches(source, **options).take(9).as_numpy_iterator():
+    how = prepared_as(batch_size=4, image_size=SIZE, channels=(3,), flip=True)
+    batches = labelled.labelled_batches(source, how, labelled=True)
+    for images, rows in batches.take(9).as_numpy_iterator():
         assert np.array_equal(rows, np.eye(3)[numbers(images) % 3])
     held_out = prepared.prepared_images("singles/classes", singles_dir, prepared.HELD_OUT, True)
     assert (held_out.split, len(held_out), len(held_out.labels)) == ("test", 2, 2)
@@ -357,9 +365,9 @@ def test_splits_and_features_that_a_set_does_not_have_are_told_with_those_it_has
 
 def test_channels_and_numbers_are_checked_as_those_of_files_are(tfds_dir):
     images = prepared.prepared_pairs(CUSTOM, tfds_dir)
-    told = refusal(pairs.pair_batches, images, batch_size=2, image_size=SIZE, photo_channels=4)
+    told = refusal(pairs.pair_batches, images, prepared_as(channels=(3, 4)), draws=1)
     assert told.startswith("expected images of 4 channels, as --photo_channels says")
-    assert "Received: 7 pairs" in refusal(pairs.pair_batches, images, batch_size=4, image_size=SIZE)
+    assert "Received: 7 pairs" in refusal(pairs.pair_batches, images, prepared_as(batch_size=4))
 
 
 def test_without_tensorflow_datasets_the_error_says_how_to_get_it(monkeypatch, tfds_dir):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gans.data import unpaired
+from gans.data.data_settings import Preparation
 from gans.data.images import DataError
 
 LOAD, CROP, BATCH = 12, 8, 2
@@ -46,9 +47,14 @@ def combined(tmp_path_factory) -> Path:
     return root
 
 
+def batches(domains, start_step=0, **options) -> tf.data.Dataset:
+    options = {"batch_size": BATCH, "image_size": LOAD, "cache": "none", "flip": True, **options}
+    preparation = Preparation(**{"channels": (3, 3), **options})
+    return unpaired.unpaired_batches(*domains, preparation, start_step=start_step)
+
+
 def stream(domains, steps: int, **options) -> list:
-    options = {"batch_size": BATCH, "image_size": LOAD, "cache": "none", **options}
-    return list(unpaired.unpaired_batches(*domains, **options).take(steps).as_numpy_iterator())
+    return list(batches(domains, **options).take(steps).as_numpy_iterator())
 
 
 def content(steps: list) -> bytes:
@@ -244,10 +250,10 @@ def test_channels_that_a_domain_does_not_have_are_refused(folder, tmp_path):
     save(tmp_path / "trainA" / "1.png", size=(8, 8))
     np.save(tmp_path / "trainB" / "1.npy", np.zeros((8, 8, 6), np.uint8))
     domains = unpaired.find_domains(tmp_path)
-    ((images_a, images_b),) = stream(domains, 1, batch_size=1, photo_channels=6)
+    ((images_a, images_b),) = stream(domains, 1, batch_size=1, channels=(3, 6))
     assert (images_a.shape[-1], images_b.shape[-1]) == (3, 6)
     with pytest.raises(DataError) as error:
-        stream(domains, 1, batch_size=1, photo_channels=3)
+        stream(domains, 1, batch_size=1, channels=(3, 3))
     assert str(error.value) == (
         "expected images of 3 channels, as --photo_channels says. Received: images of 6 channels"
     )
@@ -273,14 +279,8 @@ def test_damaged_files_of_either_domain_are_named(tmp_path):
 
 
 def test_a_step_is_a_batch_of_each_domain(folder):
-    dataset = unpaired.unpaired_batches(
-        *unpaired.find_domains(folder),
-        batch_size=3,
-        image_size=CROP,
-        load_size=LOAD,
-        photo_channels=1,
-        cache="none",
-    )
+    options = {"batch_size": 3, "image_size": CROP, "load_size": LOAD, "channels": (3, 1)}
+    dataset = batches(unpaired.find_domains(folder), **options)
     assert dataset.element_spec == (
         tf.TensorSpec((3, CROP, CROP, 3), tf.float32),
         tf.TensorSpec((3, CROP, CROP, 1), tf.float32),

@@ -231,6 +231,13 @@ def test_top_folder_of_any_name_becomes_the_set(tmp_path, pack, contents):
     assert contents(tmp_path / "out") == {"train/1.jpg": b"a"}
 
 
+def test_a_split_alone_is_no_top_folder(tmp_path, pack, contents):
+    archive = tmp_path / "set"
+    archive.write_bytes(pack("zip", [("testA/1.jpg", b"a")]))
+    assert unpack.extract(archive, tmp_path / "out") == {"testA": 1}
+    assert contents(tmp_path / "out") == {"testA/1.jpg": b"a"}
+
+
 def test_archive_of_something_else_is_refused(tmp_path, pack):
     archive = tmp_path / "set"
     archive.write_bytes(pack("tar", [("set/trainA/1.jpg", b"a")]))

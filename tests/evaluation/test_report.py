@@ -66,24 +66,35 @@ def test_a_number_that_is_none_is_a_dash():
     assert "| diversity | - |  |" in report.markdown([line], [])
 
 
-def test_the_best_is_the_lowest_the_highest_or_the_nearest_to_the_reference():
-    distances = [
-        OF_FEATURES | {"value": value, "step": step} for step, value in enumerate((3, 1, 2))
+def test_the_best_is_the_highest_the_lowest_or_the_one_nearest_to_the_reference():
+    lines = [OF_FEATURES | {"value": value, "step": step} for step, value in enumerate((3, 1, 2))]
+    found = [report.best(lines, better)["step"] for better in ("higher", "lower", "near")]
+    assert found == [0, 1, 1]  # 1 and 2 are as near to 1.5: the first.
+
+
+def test_a_curve_over_checkpoints_for_each_direction_with_its_reference(tmp_path):
+    def measured(direction, reference, *values):
+        line = OF_FEATURES | {"direction": direction, "reference": reference}
+        return [line | {"step": 10 * i, "value": value} for i, value in enumerate(values, 1)]
+
+    lines = measured("a_to_b", 1.5, 9.0, 3.0) + measured("b_to_a", None, 8.0, 4.0)
+    (axes,) = report.checkpoint_curves(lines, "CycleGAN").axes
+    shown = [
+        (line.get_label(), line.get_linestyle(), line.get_xydata().tolist()) for line in axes.lines
     ]
-    assert report.best(distances, "lower")["step"] == 1
-    assert report.best(distances, "higher")["step"] == 0
-    assert report.best([line | {"reference": 2.2} for line in distances], "near")["step"] == 2
-
-
-def test_the_curve_over_checkpoints_is_a_picture(tmp_path):
-    lines = [OF_FEATURES | {"value": value, "step": step} for step, value in ((1, 3.0), (2, 1.0))]
-    ways = [line | {"direction": way} for way in ("a_to_b", "b_to_a") for line in lines]
-    report.plot(tmp_path / "one.png", lines, "DCGAN")
-    report.plot(tmp_path / "two.png", ways, "CycleGAN")
-    with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "two.png") as two:
-        # A row of the legend holds two curves: one and its reference; two and theirs.
-        assert one.width == two.width == 640
-        assert one.height < two.height
+    assert shown == [
+        ("fd_toy a_to_b", "-", [[10, 9], [20, 3]]),
+        ("real", "--", [[10, 1.5], [20, 1.5]]),
+        ("fd_toy b_to_a", "-", [[10, 8], [20, 4]]),
+    ]
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
+        "CycleGAN",
+        "step",
+        "fd_toy",
+    )
+    report.plot(tmp_path / "evaluation.png", lines, "CycleGAN")
+    with Image.open(tmp_path / "evaluation.png") as picture:
+        assert picture.width == 640
 
 
 def test_samples_are_shown_next_to_their_neighbours():

@@ -1,118 +1,106 @@
-"""Points over a field: where everything in them lies, to the pixel where that can be told."""
+"""Points over a field: what the artists hold, and where they lie in the picture."""
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb, to_rgba
 
 from gans.pictures.point_picture import (
-    DOT_RADIUS,
+    DENSITY_COLOUR,
+    EDGE,
     FIELD_COLOURS,
+    OUTSIDE_COLOUR,
     SAMPLE_COLOUR,
-    SAMPLE_OPACITY,
+    point_figure,
     point_picture,
 )
 
-SIDE = 96
+SIDE = 16
 AXIS = (2 * np.arange(SIDE) + 1 - SIDE) / SIDE  # Of [-1, 1].
 RASTER = np.stack(np.meshgrid(AXIS, -AXIS), axis=-1).reshape(-1, 2).astype(np.float32)
 FLAT = np.zeros(SIDE * SIDE, np.float32)
 NONE = np.zeros((0, 2), np.float32)
 
 
-def to_point(x, y):
-    """The point in the middle of a pixel."""
-    return ((x + 0.5) / 192 - 1, 1 - (y + 0.5) / 192)
+def parts(*args, **kwargs):
+    """The image, the dots (real points, samples, samples beyond the raster) and the circles."""
+    (axes,) = point_figure(*args, **kwargs).axes
+    return axes.images[0], axes.collections[:3], axes.collections[3:]
 
 
-def test_a_flat_field_is_white_at_every_value():
-    for level in (-3.0, 0.0, 7.0):
-        picture = point_picture(NONE, FLAT + level, RASTER)
-        assert picture.shape == (384, 384, 3)
-        assert picture.dtype == np.uint8
-        np.testing.assert_array_equal(picture, np.full((384, 384, 3), 247))
-
-
-@pytest.mark.parametrize(("x", "y"), [(100, 40), (0, 0), (383, 383), (7, 380)])
-def test_a_sample_is_dark_at_its_pixel_and_nowhere_else(x, y):
-    picture = point_picture(np.array([to_point(x, y)]), FLAT, RASTER).astype(float)
-    half = np.array([247 + SAMPLE_OPACITY * (shade - 247) for shade in SAMPLE_COLOUR])
-    np.testing.assert_allclose(picture[y, x], half, atol=0.5)
-    darker = (picture < 246).any(axis=-1)
-    distance = np.hypot(*(np.indices((384, 384)) - np.array([y, x])[:, None, None]))
-    np.testing.assert_array_equal(darker, distance < DOT_RADIUS + 0.5 - 0.01)
-
-
-def test_samples_at_one_place_are_darker_than_one():
-    point = np.array([to_point(50, 60)])
-    shades = [
-        int(point_picture(np.repeat(point, count, axis=0), FLAT, RASTER)[60, 50, 0])
-        for count in (0, 1, 2, 50)
-    ]
-    once, colour = SAMPLE_OPACITY, SAMPLE_COLOUR[0]
-    expected = [247, 247 + once * (colour - 247), colour + (1 - once) ** 2 * (247 - colour), colour]
-    assert shades == pytest.approx(expected, abs=0.5)
-
-
-def test_samples_beyond_the_raster_are_shown_at_the_edge_and_broken_ones_not_at_all():
-    nowhere = point_picture(NONE, FLAT, RASTER)
-    broken = np.array([(np.nan, 0), (0, np.inf)])
-    np.testing.assert_array_equal(point_picture(broken, FLAT, RASTER), nowhere)
-    picture = point_picture(np.array([(1e30, to_point(0, 99)[1])]), FLAT, RASTER)
-    rows, columns = np.nonzero((picture != nowhere).any(axis=-1))
-    assert rows.min() >= 97
-    assert rows.max() <= 101
-    assert columns.min() >= 380
-    assert picture[99, 382, 0] > picture[99, 382, 1] + 50
-
-
-def test_field_colours_go_from_blue_by_white_to_orange():
-    judged = np.repeat(np.linspace(-2, 4, SIDE), SIDE).astype(np.float32)
-    shades = point_picture(NONE, judged, RASTER)[:, 200].astype(int)
-    red_over_blue = shades[:, 0] - shades[:, 2]
-    assert (np.diff(shades[:192, 0]) >= 0).all()
-    assert (np.diff(shades[192:, 2]) <= 0).all()
-    assert red_over_blue[0] < -80
-    assert red_over_blue[-1] > 80
-    # The median, 1 and not 0, is white.
-    assert (shades[190:194] > 240).all()
-    np.testing.assert_array_equal(shades[0], FIELD_COLOURS[0])
-    np.testing.assert_array_equal(shades[-1], FIELD_COLOURS[2])
-
-
-def test_white_is_the_median_and_not_the_mean():
-    judged = np.repeat(np.where(np.arange(SIDE) < 60, 1.0, 9.0), SIDE)
-    picture = point_picture(NONE, judged, RASTER)
-    np.testing.assert_array_equal(picture[:236], np.full((236, 384, 3), 247))
-    np.testing.assert_array_equal(picture[300, 7], FIELD_COLOURS[2])
+@pytest.mark.parametrize("level", [-3.0, 0.0, 7.0])
+def test_a_flat_field_is_white_and_fills_the_picture(level):
+    picture = point_picture(NONE, FLAT + level, RASTER)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (384, 384, 3)
+    np.testing.assert_allclose(picture, 247, atol=1)  # A colour map has 256 colours.
 
 
 def test_the_field_lies_as_the_raster_does():
-    judged = (RASTER[:, 0] > 0.5).astype(np.float32) + (RASTER[:, 1] > 0.5)
-    picture = point_picture(NONE, judged, RASTER).astype(int)
+    values = (RASTER[:, 0] > 0.5).astype(np.float32) + (RASTER[:, 1] > 0.5)
+    picture = point_picture(NONE, values, RASTER).astype(int)
     orange = picture[..., 0] - picture[..., 2] > 20
-    assert orange[:90].all()
-    assert orange[:, 294:].all()
-    assert not orange[100:, :280].any()
+    assert orange[:80].all() and orange[:, 304:].all()
+    assert not orange[110:, :270].any()
 
 
-def test_the_outline_of_a_mode_is_3_sigma_wide():
-    centre = to_point(192, 192)
-    one = point_picture(NONE, FLAT, RASTER, np.array([centre]), 4 / 192 * 0.9)
-    three = point_picture(NONE, FLAT, RASTER, np.array([centre]), 20 / 192)
-    for picture, radii in ((one, [11]), (three, [20, 40, 60])):
-        row = (picture[192, 193:] < 150).any(axis=-1)
-        edges = np.flatnonzero(row) + 1
-        assert edges.tolist() == radii
+def test_the_median_is_white_and_colours_reach_the_98th_percentile():
+    values = np.repeat(np.where(np.arange(SIDE) < 10, 1.0, 9.0), SIDE)
+    values[0] = np.inf  # Shown as the median is.
+    image, _, _ = parts(NONE, values, RASTER)
+    assert image.get_clim() == (-8.0, 8.0)
+    shown = image.get_array()
+    assert shown.shape == (SIDE, SIDE)
+    np.testing.assert_array_equal(np.unique(shown), [0.0, 8.0])
+    for place, colour in zip((0.0, 0.5, 1.0), FIELD_COLOURS, strict=True):
+        assert image.cmap(place)[:3] == pytest.approx(to_rgb(colour), abs=1 / 255)
+    few = FLAT.copy()
+    few[3] = 4.0  # Less than 2 % of the raster.
+    assert parts(NONE, few, RASTER)[0].get_clim() == (-4.0, 4.0)
+
+
+@pytest.mark.parametrize(("x", "y"), [(100, 40), (7, 380), (383, 383)])
+def test_a_sample_is_dark_at_its_pixel_and_nowhere_far_from_it(x, y):
+    point = np.array([((x + 0.5) / 192 - 1, 1 - (y + 0.5) / 192)])
+    darker = (point_picture(point, FLAT, RASTER) < 240).any(axis=-1)
+    rows, columns = np.nonzero(darker)
+    assert darker[y, x]
+    assert max(abs(rows - y).max(), abs(columns - x).max()) <= 2
+
+
+def test_samples_beyond_the_raster_are_at_the_edge_and_those_not_finite_are_left_out():
+    samples = np.array([(0.5, -0.5), (1e30, 0.25), (np.nan, 0), (0, np.inf)])
+    _, (real, inside, outside), circles = parts(samples, FLAT, RASTER)
+    assert len(real.get_offsets()) == len(circles) == 0
+    np.testing.assert_array_equal(inside.get_offsets(), samples[:1])
+    np.testing.assert_allclose(outside.get_offsets(), [(1 - 2 * EDGE, 0.25)], rtol=1e-6)
+    for dots, colour in ((inside, SAMPLE_COLOUR), (outside, OUTSIDE_COLOUR)):
+        np.testing.assert_array_equal(dots.get_facecolor(), [to_rgba(colour, 0.5)])
 
 
 def test_real_points_lie_under_the_samples():
-    point = np.array([to_point(30, 40)])
-    real = point_picture(NONE, FLAT, RASTER, real=point)[40, 30].astype(int)
-    assert real[1] > real[0] + 40
-    both = point_picture(np.repeat(point, 50, axis=0), FLAT, RASTER, real=point)
-    np.testing.assert_array_equal(both[40, 30], SAMPLE_COLOUR)
+    real = np.array([(0.1, 0.2), (0.3, 0.4)])
+    _, (density, samples, _), _ = parts(real[:1], FLAT, RASTER, real=real)
+    np.testing.assert_array_equal(density.get_offsets(), real)
+    np.testing.assert_array_equal(density.get_facecolor(), [to_rgba(DENSITY_COLOUR, 0.3)])
+    assert density.axes.collections.index(density) < density.axes.collections.index(samples)
 
 
-@pytest.mark.parametrize(("raster", "judged"), [(RASTER[:-1], FLAT[:-1]), (RASTER, FLAT[:-1])])
-def test_a_raster_that_is_no_square_of_judged_points_is_refused(raster, judged):
-    with pytest.raises(ValueError, match="expected a square raster .* Received: "):
-        point_picture(NONE, judged, raster)
+@pytest.mark.parametrize(("sigma", "multiples"), [(0.01, [3]), (0.05, [1, 2, 3])])
+def test_modes_have_circles_of_some_sigma(sigma, multiples):
+    centres = np.array([(0.0, 0.0), (-0.5, 0.5)])
+    _, _, circles = parts(NONE, FLAT, RASTER, centres, sigma)
+    for circle, multiple in zip(circles, multiples, strict=True):
+        np.testing.assert_array_equal(circle.get_offsets(), centres)
+        np.testing.assert_allclose(circle.get_widths(), 2 * multiple * sigma)
+        np.testing.assert_allclose(circle.get_heights(), 2 * multiple * sigma)
+    # 3 sigma to the right of the middle, in pixels.
+    radius = 3 * sigma * 192
+    row = point_picture(NONE, FLAT, RASTER, centres, sigma)[192, 193:, 0]
+    assert row[round(radius) - 2 : round(radius) + 2].min() < 150
+    assert row[round(radius) + 3 :].min() > 240
+
+
+@pytest.mark.parametrize(("raster", "field"), [(RASTER[:-1], FLAT[:-1]), (RASTER, FLAT[:-1])])
+def test_a_raster_that_is_no_square_with_a_value_of_each_point_is_refused(raster, field):
+    with pytest.raises(ValueError, match="Received: "):
+        point_picture(NONE, field, raster)

@@ -9,11 +9,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gans.command_line import gan_files
+from gans.data.data_settings import DataSettings
 from gans.training import loop
 from gans.training.run_folder import RunFolder
+from gans.training.run_settings import RunSettings
 
-SETTINGS = {"model": "Tiny", "data_dir": "somewhere", "epochs": 2, "constructor": {"width": 3}}
 STEPS = 4  # Of an epoch.
+# The records of a run name a GAN of the library; what is trained here is `Tiny`.
+RUN = RunSettings(
+    gan="gan",
+    preset="toy",
+    settings=gan_files.read("gan").settings(image_size=8, generator_units=(3, 5)),
+    data=DataSettings(kind="images", data_dir="/data", labels=("hue", "kind"), flip=True),
+    batch_size=4,
+    epochs=2,
+    steps_per_epoch=STEPS,
+)
 
 
 class Tiny(keras.Model):
@@ -68,6 +80,12 @@ def batches(start_step: int) -> tf.data.Dataset:
 
 
 @pytest.fixture(scope="session")
+def settings():
+    """Of a run: MLPs on a folder of images, with two tuples among them."""
+    return RUN
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """Makes a compiled `Tiny`; the same weights each time."""
 
@@ -88,12 +106,12 @@ def train(tiny):
         folder = RunFolder(path)
         model = model or tiny()
         with folder.locked():
-            folder.begin(SETTINGS)
+            folder.begin(RUN, "python scripts/train_gan.py")
             loop.train(
                 model,
                 make_batches,
                 folder,
-                settings=SETTINGS,
+                settings=RUN.flat(),
                 epochs=epochs,
                 steps_per_epoch=STEPS,
                 images_per_step=4,

@@ -1,89 +1,170 @@
-"""From flags to settings: which of several sources decides, and how many steps make a call."""
+"""From settings to a trained run: what the data completes, and how many steps make a call."""
 
+import contextlib
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from gans.command_line import cli
+from gans.command_line import gan_files
 from gans.command_line.errors import Failure, UsageError
-from gans.command_line.flags import Flags
+from gans.command_line.flags import TrainingFlags
+from gans.data.data_settings import DataSettings
+from gans.data.images import DataError
 from gans.training import loop, start
 from gans.training.run_folder import RunFolder
+from gans.training.run_settings import RunSettings
 
-DESCRIPTION = cli.describe_class("gans.cgan", "CGAN")
-DEFAULTS = {parameter.name: parameter.default for parameter in DESCRIPTION.parameters}
+# Keras hands its variables to NumPy in a way that NumPy will not take for ever.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-
-def resolve(flags=None, constructor=None, data_settings=None, **options):
-    arguments = (flags or Flags(), constructor or {}, data_settings or {})
-    return start.resolve(DESCRIPTION, *arguments, **options)
-
-
-# Settings.
+INFOGAN = gan_files.read("infogan").settings
+CGAN = gan_files.read("cgan").settings
 
 
-@pytest.mark.parametrize(
-    ("flags", "data_settings", "preset", "taken"),
-    [
-        (Flags(), {}, None, "toy"),
-        (Flags(), {"data_dir": None, "tfds": None}, None, "toy"),
-        (Flags(), {"data_dir": "/data"}, None, "article"),
-        (Flags(), {"tfds": "mnist"}, None, "article"),
-        (Flags(), {}, "points", "points"),
-        (Flags(), {"data_dir": "/data"}, "mnist", "mnist"),
-        (Flags(preset="paper"), {}, None, "paper"),
-        (Flags(preset="paper"), {"data_dir": "/data"}, "mnist", "paper"),
-    ],
-)
-def test_the_preset_is_that_of_the_flag_then_of_the_data(flags, data_settings, preset, taken):
-    implied = {"data": "points"} if taken == "points" else {}
-    settings = resolve(flags, data_settings=data_settings, preset=preset, implied=implied)
-    assert settings["preset"] == taken
-    assert settings["constructor"] == DEFAULTS | DESCRIPTION.presets[taken]
+@dataclasses.dataclass
+class Data:
+    """Points on a line, with one of two labels each."""
+
+    settings: DataSettings
+    steps_per_epoch = 2
+    images_per_step = 4
+    fingerprint = {"ring8": 1}
+    preview = np.zeros((9216, 2), np.float32)
+    naming_damage = contextlib.nullcontext
+
+    def batches(self, start_step):
+        steps = tf.data.Dataset.range(start_step, 100)
+        return steps.map(lambda step: (tf.fill((4, 2), tf.cast(step, tf.float32)), tf.eye(4, 2)))
 
 
-def test_what_the_data_implies_is_over_the_preset_and_under_the_flags():
-    implied = {"image_size": 32, "image_channels": 3}
-    settings = resolve(preset="mnist", implied=implied)
-    constructor = settings["constructor"]
-    assert DEFAULTS["image_size"] == 28 and DEFAULTS["image_channels"] == 1
-    assert (constructor["image_size"], constructor["image_channels"]) == (32, 3)
-    assert (settings["load_size"], constructor["network"]) == (32, "convolutional")
-
-    constructor = resolve(constructor={"image_size": 64}, preset="toy", implied=implied)[
-        "constructor"
-    ]
-    assert (constructor["image_size"], constructor["image_channels"]) == (64, 3)
-    assert implied == {"image_size": 32, "image_channels": 3}
-
-
-def test_the_seed_is_the_commands_own():
-    assert resolve(Flags(seed=7), implied={"seed": 3})["constructor"]["seed"] == 7
+@pytest.fixture(scope="module")
+def points():
+    """Settings of a narrow conditional GAN on points, as `resolve` gives them."""
+    return RunSettings(
+        gan="cgan",
+        preset="points",
+        settings=CGAN(data="points", latent_dim=2, label_dim=3, generator_filters=2),
+        data=DataSettings(kind="points", dataset="swissroll", labelled=True),
+        batch_size=4,
+        epochs=1,
+        steps_per_call=100,
+    )
 
 
-@pytest.mark.parametrize(("given", "taken"), [(None, False), (True, True), (False, False)])
-def test_what_is_given_of_the_data_is_over_the_presets_training(given, taken):
-    discogan = cli.describe_class("gans.discogan", "DiscoGAN")
-    for settings in ({"disjoint": given}, {"disjoint": given, "flip": None}):
-        resolved = start.resolve(discogan, Flags(), {}, settings)
-        assert resolved["disjoint"] is taken
-        assert resolved.get("flip") is None
+@pytest.fixture
+def other_tests_unchanged():
+    """Undoes what training sets for the whole process, but the seeds."""
+    from tensorflow.python.framework import config
+
+    yield
+    config.disable_op_determinism()
+    tf.config.optimizer.set_experimental_options({"remapping": True})
 
 
-@pytest.mark.parametrize(
-    ("flags", "preset", "steps"),
-    [
-        (Flags(), "toy", 1),
-        (Flags(), "points", 100),
-        (Flags(steps_per_call=4), "toy", 4),
-        (Flags(steps_per_call=4), "points", 4),
-    ],
-)
-def test_steps_of_a_call_are_those_of_the_flag_or_the_preset_or_one(flags, preset, steps):
-    implied = {"data": "points"} if preset == "points" else {}
-    assert resolve(flags, preset=preset, implied=implied)["steps_per_call"] == steps
+def train(run, folder, flags=(), **options):
+    def open_data(run, cache_dir):
+        assert cache_dir == folder / "cache"
+        return Data(dataclasses.replace(run.data, label_names=("left", "right")))
+
+    flags = TrainingFlags(run_dir=str(folder), **dict(flags))
+    usual = {"open_data": open_data, "command": "python", "watch": None}
+    start.train(run, flags, **usual | options)
+
+
+# A whole run.
+
+
+def test_a_run_is_completed_by_its_data_trained_watched_and_kept(
+    points, tmp_path, capsys, other_tests_unchanged
+):
+    measured, watched = [], []
+
+    def measure(gan, run, preview):
+        measured.append((type(gan).__name__, run.settings.label_dim, preview.shape))
+        return {"modes": 1.0}
+
+    def watch(folder, run, extractor, gan):
+        assert not folder.config_file.exists()
+        return lambda gan, step: watched.append((step, extractor)) or {}
+
+    folder = tmp_path / "run"
+    train(points, folder, {"evaluate_every": 1}.items(), measure=measure, watch=watch)
+    assert capsys.readouterr().out.endswith(f"samples: {folder}/samples.gif\n")
+    assert measured == [("CGAN", 2, (9216, 2))] and watched == [(2, "own")]
+    run = RunFolder(folder).read_settings()
+    assert run.settings == dataclasses.replace(points.settings, label_dim=2)
+    assert run.data.label_names == ("left", "right")
+    assert (run.steps_per_epoch, run.steps_per_call, run.constant_rate) == (2, 2, True)
+    assert RunFolder(folder).read_record()["command"] == "python"
+    weights = {path.name for path in folder.glob("*.h5")}
+    assert weights == {"generator.weights.h5", "discriminator.weights.h5"}
+    # The same command again does nothing; a longer one goes on.
+    train(points, folder)
+    assert capsys.readouterr().err == f"{folder} is complete: 2 steps of 2\n"
+    train(dataclasses.replace(points, epochs=2), folder)
+    assert RunFolder(folder).read_settings().epochs == 2
+    with pytest.raises(UsageError, match="latent_dim 2 -> 3"):
+        other = dataclasses.replace(points.settings, latent_dim=3)
+        train(dataclasses.replace(points, settings=other, epochs=2), folder)
+
+
+def test_a_dry_run_prints_the_settings_and_opens_no_data(points, tmp_path, capsys):
+    train(points, tmp_path / "run", {"dry_run": True}.items(), open_data=None)
+    shown = json.loads(capsys.readouterr().out)
+    assert shown.pop("run_dir") == str(tmp_path / "run")
+    assert RunSettings.of(shown) == points
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_and_data_that_cannot_are_told_before_any_work(
+    points, tmp_path, other_tests_unchanged
+):
+    def no_data(run, cache_dir):
+        raise DataError("expected a folder. Received: none")
+
+    with pytest.raises(UsageError, match="Received: none"):
+        train(points, tmp_path / "run", open_data=no_data)
+    with pytest.raises(UsageError, match="--label_dim expects 2.*Received: 5"):
+        train(points, tmp_path / "run", label_dim=5)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").touch()
+    for flags in ({}, {"dry_run": True}):
+        with pytest.raises(UsageError, match="--run_dir"):
+            train(points, tmp_path, flags.items(), open_data=None)
+
+
+# What the data decides.
+
+
+def test_a_data_set_without_labels_leaves_the_settings_of_the_gan(points):
+    data = Data(DataSettings(kind="points", dataset="swissroll", mixture={"sigma": 0.1}))
+    run = start.complete(points, data)
+    assert run.settings == points.settings and run.data.mixture == {"sigma": 0.1}
+    given = dataclasses.replace(points, steps_per_epoch=7)
+    assert (run.steps_per_epoch, start.complete(given, data).steps_per_epoch) == (2, 7)
+
+
+def test_codes_that_are_to_be_classes_are_as_many(points):
+    data = Data(DataSettings(kind="points", dataset="ring8", label_names=("left", "right")))
+    codes = INFOGAN(data="points", supervised=True, categories=2)
+    run = start.complete(dataclasses.replace(points, gan="infogan", settings=codes), data)
+    assert run.settings.label_dim == run.settings.categories == 2
+    for label_dim in (None, 2):
+        assert start.complete(points, data, label_dim).settings.label_dim == 2
+    codes = dataclasses.replace(codes, categories=3)
+    with pytest.raises(ValueError, match="`categories` must be the 2 .*Received: 3"):
+        start.complete(dataclasses.replace(points, settings=codes), data)
+
+
+def test_images_are_prepared_as_the_settings_say(settings, tmp_path):
+    made = start.preparation(settings, "disk", tmp_path, 3)
+    assert (made.image_size, made.channels, made.batch_size) == (8, (1,), 4)
+    assert (made.flip, made.seed, made.load_size) == (True, 0, None)
+    assert (made.cache, made.cache_dir, made.parallel_calls) == ("disk", tmp_path, 3)
 
 
 # Several steps in one call.

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gans.command_line import cli, command
+from gans.commands import gan_theory
 
 FIGURES = {
     "optimal_discriminator.png",
@@ -20,15 +21,14 @@ FIGURES = {
 
 
 @pytest.fixture(scope="module")
-def call(load_script):
+def call():
     """Runs the command and returns its status."""
-    module = load_script("gan_theory")
 
     def run(*flags):
         with pytest.raises(SystemExit) as exit_, warnings.catch_warnings():
             # Keras hands its variables to NumPy in a way that NumPy will not take for ever.
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            cli.run(module.gan_theory, list(map(str, flags)), prog="gan_theory.py")
+            cli.run(gan_theory.gan_theory, list(map(str, flags)), prog="gan_theory.py")
         return exit_.value.code
 
     return run
@@ -52,8 +52,25 @@ def test_it_writes_its_figures_and_numbers(out):
     for name in FIGURES:
         with Image.open(out / name) as figure:
             assert figure.width == 640
-            # Lines of two colours at least, and not a white sheet.
-            assert len({pixel for _, pixel in figure.convert("RGB").getcolors(2**20)}) > 100
+
+
+def test_the_figures_hold_the_numbers():
+    numbers, figure = gan_theory.show_divergences()
+    (axes,) = figure.axes
+    lines = {line.get_label(): line.get_xydata().T for line in axes.lines}
+    for label, name in (
+        ("JS, uniform", "jensen_shannon"),
+        ("JS, Gaussian", "jensen_shannon_gaussian"),
+        ("Wasserstein, both", "wasserstein"),
+    ):
+        np.testing.assert_array_equal(lines[label], [numbers["shift"], numbers[name]])
+    np.testing.assert_array_equal(lines["log 2"][1], np.log([2.0, 2.0]))
+    numbers, figure = gan_theory.show_gradient_by_distance()
+    (axes,) = figure.axes
+    for line, name in zip(axes.lines, ("minimax", "non_saturating"), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), numbers["distance"])
+        np.testing.assert_array_equal(line.get_ydata(), np.abs(numbers[name]))
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
 
 
 def test_a_trained_discriminator_nears_the_optimal_one(numbers):
@@ -99,15 +116,20 @@ def test_the_minimax_gradient_vanishes_with_training_and_the_other_grows(numbers
     assert found["non_saturating_deviation"][-1] > 3 * found["non_saturating_deviation"][0]
 
 
-def test_norm_and_deviation_by_hand(load_script):
-    found = load_script("gan_theory").norm_and_deviation
+def test_norm_and_deviation_by_hand():
+    found = gan_theory.norm_and_deviation
     # Distances from the mean (2, 0): 1, 1, 2, 2, of which the mean square is 2.5.
     gradients = np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 2.0], [2.0, -2.0]], np.float32)
     assert found(gradients) == pytest.approx((2.0, np.sqrt(2.5)))
 
 
-def test_it_prints_what_it_writes(call, tmp_path, capfd):
+def test_it_prints_what_it_writes_and_replaces_its_own_files(call, out, tmp_path, capfd):
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
     assert call(f"--out={tmp_path}", "--steps=2", "--seed=3") == 0
+    changed = {
+        name for name in FIGURES if (tmp_path / name).read_bytes() != (out / name).read_bytes()
+    }
+    assert changed == {"optimal_discriminator.png", "gradient_by_training.png"}
     text = capfd.readouterr().out
     found = json.loads((tmp_path / "numbers.json").read_text())
     assert f"{found['optimal_discriminator']['value_trained']:.6f}" in text
@@ -115,7 +137,9 @@ def test_it_prints_what_it_writes(call, tmp_path, capfd):
     assert "0.693147   0.000000   2.500000" in text
     assert found["gradient_by_training"]["step"] == [0, 1, 2]
     again = tmp_path / "again"
-    assert call(f"--out={again}", "--steps=2", "--seed=3") == 0
+    assert call(f"--out={again}", "--steps=2", "--seed=3", "--pdf") == 0
+    pdfs = {name.replace(".png", ".pdf") for name in FIGURES}
+    assert {path.name for path in again.iterdir()} == FIGURES | pdfs | {"numbers.json"}
     for name in FIGURES | {"numbers.json"}:
         assert (again / name).read_bytes() == (tmp_path / name).read_bytes()
 
@@ -143,7 +167,7 @@ def test_an_out_that_is_a_file_is_one_line(call, tmp_path, capfd, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("name", [*sorted(FIGURES), "numbers.json"])
+@pytest.mark.parametrize("name", ["numbers.json", "divergences.png", "divergences.pdf"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_files_of_somebody_else_are_not_replaced(
     call, out, tmp_path, capfd, monkeypatch, name, alone
@@ -151,23 +175,10 @@ def test_files_of_somebody_else_are_not_replaced(
     monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
     if not alone:  # Beside what the command itself has made.
         shutil.copytree(out, tmp_path, dirs_exist_ok=True)
-    if name == "numbers.json":
-        (tmp_path / name).write_text('{"mine": 1}')
-    else:
-        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    (tmp_path / name).write_text('{"mine": 1}')
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    assert call(f"--out={tmp_path}") == 2
-    assert capfd.readouterr().err == (
-        "error: --out expects a folder whose numbers.json and figures, if any, are of this "
-        f"command. Received: {tmp_path / name}\n"
-    )
+    assert call(f"--out={tmp_path}", "--pdf") == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: --out ")
+    assert error.endswith(f"Received: {tmp_path / name}\n")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_its_own_files_are_replaced(call, out, tmp_path):
-    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
-    assert call(f"--out={tmp_path}", "--steps=2") == 0
-    changed = {
-        name for name in FIGURES if (tmp_path / name).read_bytes() != (out / name).read_bytes()
-    }
-    assert changed == {"optimal_discriminator.png", "gradient_by_training.png"}
