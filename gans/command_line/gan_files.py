@@ -14,6 +14,7 @@ from typing import Any, Literal
 from gans.command_line.errors import UsageError
 from gans.nn.settings import Settings, check_types, described
 
+FOLDER = Path(__file__).parents[1]  # Of the GAN files.
 # What the class `Settings` of a GAN file may import.
 LIGHT = {"dataclasses", "math", "typing", "gans.nn.settings"}
 
@@ -83,8 +84,7 @@ class GanFile:
 
 def names() -> list[str]:
     """Modules of all GANs, sorted."""
-    folder = Path(__file__).parents[1]
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 
 
 @functools.cache
@@ -98,7 +98,7 @@ def read(name: str) -> GanFile:
     """
     if name not in names():
         raise UsageError(f"expected the name of a GAN: {', '.join(names())}. Received: {name!r}")
-    source = Path(__file__).parents[1] / f"{name}.py"
+    source = FOLDER / f"{name}.py"
     tree = ast.parse(source.read_text(encoding="utf-8"), str(source))
     kept = [node for node in tree.body if _is_light(node)]
     # Names in annotations are looked up in the module of a class: that of the GAN is not imported.

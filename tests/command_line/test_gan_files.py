@@ -50,7 +50,7 @@ def toy_gan(tmp_path, monkeypatch):
     """A GAN file whose module cannot be imported."""
     (tmp_path / "toy_gan.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(gans, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(gan_files, "FOLDER", tmp_path)
     # Not from the cache: what other tests have read stays the same.
     return gan_files.read.__wrapped__("toy_gan")
 
