@@ -25,7 +25,7 @@ LONGEST_FILE = 450
 ALLOWED = {
     "gans/__main__.py": ["gans.commands"],
     "gans/nn": ["gans.nn"],
-    "gans/data": ["gans.data", "gans.command_line.files"],
+    "gans/data": ["gans.data", "gans.command_line.files", "gans.nn.settings"],
     "gans/pictures": ["gans.pictures", "gans.command_line.files", "gans.data.images"],
     "gans/metrics": ["gans.metrics", "gans.data.images"],
     "gans/features": [

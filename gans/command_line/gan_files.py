@@ -11,7 +11,6 @@ import importlib
 from pathlib import Path
 from typing import Any, Literal
 
-import gans
 from gans.command_line.errors import UsageError
 from gans.nn.settings import Settings, check_types, described
 
@@ -84,7 +83,7 @@ class GanFile:
 
 def names() -> list[str]:
     """Modules of all GANs, sorted."""
-    folder = Path(gans.__file__).parent
+    folder = Path(__file__).parents[1]
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -99,7 +98,7 @@ def read(name: str) -> GanFile:
     """
     if name not in names():
         raise UsageError(f"expected the name of a GAN: {', '.join(names())}. Received: {name!r}")
-    source = Path(gans.__file__).with_name(f"{name}.py")
+    source = Path(__file__).parents[1] / f"{name}.py"
     tree = ast.parse(source.read_text(encoding="utf-8"), str(source))
     kept = [node for node in tree.body if _is_light(node)]
     # Names in annotations are looked up in the module of a class: that of the GAN is not imported.

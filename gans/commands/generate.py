@@ -291,6 +291,7 @@ def choose_labels(run: RunSettings, flags: ShowFlags) -> tuple[list[str], np.nda
 
 
 def samples_files(request: Request) -> list[str]:
+    """A picture for each sample, or the points, and the picture of all."""
     if request.run.data.kind == "points":
         return ["samples.npy", "samples.png"]
     suffix = ".png" if request.run.settings.image_channels in SHOWN else ".npy"
@@ -301,6 +302,7 @@ def samples_files(request: Request) -> list[str]:
 
 
 def make_samples(gan, request: Request) -> Iterator[Any]:
+    """Samples, of each label where there are labels."""
     if request.run.data.kind == "points":
         from gans.data import points
 
@@ -316,6 +318,7 @@ def make_samples(gan, request: Request) -> Iterator[Any]:
 
 
 def make_interpolation(gan, request: Request) -> Iterator[Any]:
+    """The way from one sample to another, as an animation and as rows."""
     images = interpolation.interpolate(
         gan, request.pairs, request.steps, request.labels, request.seed
     )
@@ -324,12 +327,14 @@ def make_interpolation(gan, request: Request) -> Iterator[Any]:
 
 
 def make_arithmetic(gan, request: Request) -> Iterator[Any]:
+    """The sample of a sum of noise vectors, alone and with those that were added."""
     found = arithmetics.calculate(gan, request.groups, request.labels, request.seed)
     yield found.result
     yield arithmetics.picture(found, request.groups, request.names)
 
 
 def make_codes(gan, request: Request) -> Iterator[Any]:
+    """What each continuous code changes, and the samples of each category."""
     for code in range(gan.settings.continuous):
         images = codes.continuous(gan, code, request.steps, request.seed)
         yield interpolation.frames(images)
@@ -338,6 +343,7 @@ def make_codes(gan, request: Request) -> Iterator[Any]:
 
 
 def make_filters(gan, request: Request) -> Iterator[Any]:
+    """The kernels of the discriminator and what its features respond to."""
     from gans.results import filters
 
     found = filters.compare(gan, request.labels, request.seed)
@@ -346,6 +352,10 @@ def make_filters(gan, request: Request) -> Iterator[Any]:
 
 
 def make_probe(gan, request: Request) -> Iterator[Any]:
+    """The accuracies of linear classifiers, which are also printed.
+
+    Raises `UsageError` for images without labels or with several.
+    """
     from gans.evaluation.networks import LabelledImages
     from gans.results import probe
 
@@ -370,6 +380,7 @@ def make_probe(gan, request: Request) -> Iterator[Any]:
 
 
 def codes_files(request: Request) -> list[str]:
+    """Two files for each continuous code, and one for the categories."""
     numbers = range(1, 1 + request.run.settings.continuous)
     of_codes = [f"code_{number}.{kind}" for number in numbers for kind in ("gif", "png")]
     return [*of_codes, "categorical.png"]

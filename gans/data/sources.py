@@ -25,7 +25,15 @@ def find(data: DataSettings, part: Part, seed: int = 0) -> tuple[Source, ...]:
         return (_pairs(data, part),)
     if data.kind == "domains":
         return tuple(_domains(data, part))
-    return (_images(data, seed)[part != "train"],)
+    return find_both(data, seed)[part != "train"]
+
+
+def find_both(data: DataSettings, seed: int = 0) -> tuple[tuple[Source, ...], tuple[Source, ...]]:
+    """What `find` gives of both parts; of single images, which share their labels, read once."""
+    if data.kind in ("pairs", "domains"):
+        return find(data, "train"), find(data, "held_out")
+    training, held_out = _images(data, seed)
+    return (training,), (held_out,)
 
 
 def _pairs(data: DataSettings, part: Part) -> Source:

@@ -75,7 +75,7 @@ def open_data(
 
 
 def _pairs(data: DataSettings, preparation: Preparation, draws: int) -> TrainingData:
-    (files,), (held_out,) = (sources.find(data, part) for part in ("train", "held_out"))
+    (files,), (held_out,) = sources.find_both(data)
     batch_size = preparation.batch_size
     pairs.check_enough(files, batch_size, draws)
     indices = list(range(min(PREVIEWS, len(held_out))))
@@ -93,7 +93,7 @@ def _pairs(data: DataSettings, preparation: Preparation, draws: int) -> Training
 
 
 def _domains(data: DataSettings, preparation: Preparation, epoch: str) -> TrainingData:
-    domains, held_out = (sources.find(data, part) for part in ("train", "held_out"))
+    domains, held_out = sources.find_both(data)
     batch_size = preparation.batch_size
     unpaired.check_enough(*domains, batch_size)
     limit = max(data.images_per_epoch or max(map(len, domains)), batch_size)
@@ -114,9 +114,7 @@ def _domains(data: DataSettings, preparation: Preparation, epoch: str) -> Traini
 
 
 def _images(data: DataSettings, preparation: Preparation, one_label_each: bool) -> TrainingData:
-    (source,), (held_out,) = (
-        sources.find(data, part, preparation.seed) for part in ("train", "held_out")
-    )
+    (source,), (held_out,) = sources.find_both(data, preparation.seed)
     labelled.check_enough(source, preparation.batch_size)
     if data.flip is None:
         # As datasets.Dataset says of sets without a name here.

@@ -310,6 +310,8 @@ def _check_limits(name: str, number: float, facts: dict[str, Any]):
 def _describe(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if kind == tuple[()]:
+        return "()"
     if get_origin(kind) is tuple:
         return f"a tuple, each member of which is {_describe(get_args(kind)[0])}"
     names = {int: "an int", float: "a number", bool: "True or False", str: "a string"}

@@ -10,6 +10,7 @@ from gans.command_line.files import replacing
 from gans.data.images import open_image
 
 MOST_FRAMES = 200
+PALETTE_PIXELS = 20_000  # At most, at even distances, of which the palette is made.
 # How long each frame of an animation that goes there and back is shown.
 INTERPOLATION_MILLISECONDS = 120
 
@@ -42,10 +43,9 @@ def save_gif(
     if len(sizes) > 1:
         received = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
         raise ValueError(f"expected frames of one size. Received: {received}")
-    for_palette = images[:: -(-len(images) // 16)] + images[-1:]
-    palette = Image.fromarray(np.concatenate([np.asarray(i) for i in for_palette])).quantize(
-        256, Image.Quantize.MEDIANCUT
-    )
+    pixels = np.concatenate([np.asarray(image).reshape(1, -1, 3) for image in images], axis=1)
+    pixels = np.ascontiguousarray(pixels[:, :: -(-pixels.shape[1] // PALETTE_PIXELS)])
+    palette = Image.fromarray(pixels).quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     with replacing(path) as temporary:
         images[0].save(

@@ -1,189 +1,75 @@
-"""Flags of a constructor that is read from its source, and its docstring."""
+"""Flags of dataclasses and of a GAN file, composed into one command; docstrings."""
 
-import inspect
-import sys
+import dataclasses
+from dataclasses import dataclass
 from typing import Literal
 
 import pytest
 
 from gans.command_line import cli, signatures
-
-SOURCE = '''\
-"""A GAN whose module must not be imported."""
-
-from __future__ import annotations
-
-from typing import Literal
-
-raise RuntimeError("imported")
-
-PRESETS = {
-    "toy": {"image_size": 64, "betas": (0.5, 0.9), "norm": None},
-    "article": {},
-    "paper": {"image_size": 128},
-}
+from gans.command_line.gan_files import Abilities, GanFile
+from gans.nn.settings import Checked, Settings, setting
 
 
-class Other:
-    def __init__(self, *, wrong: list = []):
-        pass
+@dataclass(frozen=True, kw_only=True)
+class Toy(Settings):
+    image_size: int = setting(256, "Side in pixels.", least=1)
+    learning_rate: float = setting(2e-4, "Of Adam.", least=0)
+    betas: tuple[float, float] = setting((0.5, 0.999), "Of Adam.")
+    norm: Literal["batch", "instance"] | None = setting("instance", "Kind, or none.")
+    shift: int = setting(-1, "Of the mean.")
+    augment: bool = setting(True, "Mirror.")
+    data: Literal["images", "points"] = setting("images", "Kind of the data.")
 
 
-class ToyGAN(Base):
-    """A GAN.
-
-    Args:
-        image_size: Height and width
-            in pixels.
-        learning_rate: Of the class docstring.
-        norm: Kind, or none.
-    """
-
-    def helper(self, *, wrong: list = []):
-        pass
-
-    def __init__(
-        self,
-        networks=None,
-        *,
-        image_size: int = 256,
-        learning_rate: float = 2e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        norm: Literal["batch", "instance"] | None = "instance",
-        shift: int = -1,
-        augment: bool = True,
-        classes: int,
-        **kwargs,
-    ):
-        """Builds it.
-
-        Args:
-            learning_rate: Of Adam.
-        """
-'''
-
-
-@pytest.fixture
-def module(tmp_path, monkeypatch):
-    """Writes a module `signatures_example` and gives its name."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def write(source):
-        (tmp_path / "signatures_example.py").write_text(source)
-        return "signatures_example"
-
-    return write
-
-
-@pytest.fixture
-def description(module):
-    return cli.describe_class(module(SOURCE), "ToyGAN")
-
-
-def test_constructor_is_read_without_import(description):
-    assert "signatures_example" not in sys.modules
-    assert description.name == "ToyGAN"
-    assert [(p.name, p.annotation, p.default) for p in description.parameters] == [
-        ("image_size", int, 256),
-        ("learning_rate", float, 2e-4),
-        ("betas", tuple[float, float], (0.5, 0.999)),
-        ("norm", Literal["batch", "instance"] | None, "instance"),
-        ("shift", int, -1),
-        ("augment", bool, True),
-        ("classes", int, inspect.Parameter.empty),
-    ]
-    assert {p.kind for p in description.parameters} == {inspect.Parameter.KEYWORD_ONLY}
-    assert description.help == {
-        "image_size": "Height and width in pixels.",
-        "learning_rate": "Of Adam.",
-        "norm": "Kind, or none.",
-    }
-    assert description.presets == {
-        "toy": {"image_size": 64, "betas": (0.5, 0.9), "norm": None},
-        "article": {},
-        "paper": {"image_size": 128},
-    }
-
-
-CLASS = "class A:\n    def __init__(self, *, {}): pass\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "presets"),
-    [
-        (CLASS.format("x: int = 1"), None),
-        ("PRESETS: dict[str, dict] = {'toy': {}}\n" + CLASS.format("x: int = 1"), {"toy": {}}),
-    ],
+TOY = GanFile(
+    "toy",
+    "ToyGAN",
+    Toy,
+    {"toy": {"image_size": 64, "betas": (0.5, 0.9), "norm": None}, "paper": {"image_size": 128}},
+    {"toy": {}, "paper": {}},
+    Abilities(starts_from="noise"),
 )
-def test_presets_may_be_missing_or_annotated(module, source, presets):
-    assert cli.describe_class(module(source), "A").presets == presets
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("class B: pass\n", "signatures_example has no class A with an __init__"),
-        ("class A: pass\n", "signatures_example has no class A with an __init__"),
-        (CLASS.format("x: int = WIDTH"), "A(x=...) must be a literal. Received: WIDTH"),
-        (CLASS.format("x: int = 2**6"), "A(x=...) must be a literal. Received: 2 ** 6"),
-        (
-            "PRESETS = dict(toy={})\n" + CLASS.format("x: int = 1"),
-            "signatures_example.PRESETS must be a literal. Received: dict(toy={})",
-        ),
-        *(
-            (
-                CLASS.format(f"x{annotation} = 1"),
-                "A(x: ...) needs an annotation of int, float, bool, str, tuple, Literal and None. "
-                f"Received: {received}",
-            )
-            for annotation, received in [
-                ("", "nothing"),
-                (": keras.Model", "keras.Model"),
-                (": list[int]", "list[int]"),
-                (": open('x', 'w')", "open('x', 'w')"),
-                (": int.__class__", "int.__class__"),
-            ]
-        ),
-    ],
-)
-def test_source_that_says_too_little_is_refused(module, source, message):
-    with pytest.raises(ValueError) as error:
-        cli.describe_class(module(source), "A")
-    assert str(error.value) == message
+@dataclass(frozen=True, kw_only=True)
+class Flags(Checked):
+    preset: str | None = setting(None, "Whose numbers. Default: by the data.")
+    epochs: int | None = setting(None, "Passes. Default: that of the preset.", least=1)
+    seed: int = setting(0, "Of all draws.")
+    dry_run: bool = setting(False, "Only print.")
+
+    def check(self):
+        if self.dry_run and self.epochs:
+            raise ValueError("`dry_run` must be alone. Received: True")
 
 
-def test_missing_module_is_refused():
-    with pytest.raises(ValueError, match="Received: 'gans.no_such_gan'"):
-        cli.describe_class("gans.no_such_gan", "A")
-
-
-def train(
-    data_dir: str,
-    constructor: dict,
-    image_size: int | None = None,
-    preset: Literal["toy", "article", "paper"] = "toy",
-) -> None:
-    """Trains.
-
-    Args:
-        data_dir: Folder.
-        constructor: No flag.
-        preset: Whose numbers.
-    """
-    calls.append((data_dir, constructor, image_size, preset))
+@dataclass(frozen=True, kw_only=True)
+class Where(Checked):
+    data_dir: str | None = setting(None, "Folder.")
 
 
 calls: list[tuple] = []
 
 
+def train(out: str, flags: Flags, data: Where, given: dict) -> None:
+    """Trains.
+
+    Args:
+        out: Where to.
+        epochs: Passes over all.
+    """
+    calls.append((out, flags, data, given))
+
+
 @pytest.fixture
-def run(description, capsys):
+def run(capsys):
     """Runs a line of the composed command: status, stdout, stderr and what was called."""
     calls.clear()
 
-    def run_line(line):
+    def run_line(line, command=train, gan_file=TOY):
         with pytest.raises(SystemExit) as exit_:
-            cli.run(cli.compose(train, description), line.split(), prog="prog")
+            cli.run(cli.compose(command, gan_file), line.split(), prog="prog")
         out, err = capsys.readouterr()
         return exit_.value.code, out, err, list(calls)
 
@@ -191,93 +77,122 @@ def run(description, capsys):
 
 
 @pytest.mark.parametrize(
-    ("line", "call"),
+    ("line", "flags", "where", "given"),
     [
-        ("d", ("d", {}, None, "toy")),
-        ("d 64 paper", ("d", {}, 64, "paper")),
-        ("d --image-size=64 --shift -2", ("d", {"shift": -2}, 64, "toy")),
-        ("d --noaugment --betas 0,.9", ("d", {"augment": False, "betas": (0.0, 0.9)}, None, "toy")),
-        ("d --norm=none --preset paper", ("d", {"norm": None}, None, "paper")),
-        ("d --shift=-1", ("d", {"shift": -1}, None, "toy")),
+        ("d", {}, {}, {}),
+        ("--out d --epochs 3 --shift -2", {"epochs": 3}, {}, {"shift": -2}),
+        ("d --noaugment --betas 0,.9", {}, {}, {"augment": False, "betas": (0.0, 0.9)}),
+        ("d --norm=none --preset paper", {"preset": "paper"}, {}, {"norm": None}),
+        ("d --epochs=none --preset none", {}, {}, {}),
+        # A given value is given, though it is the default.
+        ("d --shift=-1 --dry-run", {"dry_run": True}, {}, {"shift": -1}),
+        (
+            "d --data=points --data_dir=x --seed 4",
+            {"seed": 4},
+            {"data_dir": "x"},
+            {"data": "points"},
+        ),
     ],
 )
-def test_only_given_flags_reach_the_constructor(run, line, call):
-    assert run(line) == (0, "", "", [call])
+def test_flags_fill_their_dataclasses_and_only_given_settings_are_given(
+    run, line, flags, where, given
+):
+    assert run(line) == (0, "", "", [("d", Flags(**flags), Where(**where), given)])
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "told"),
     [
-        ("d --shitf=1", "unknown flag --shitf; did you mean --shift?"),
-        ("d --constructor=1", "unknown flag --constructor"),
-        ("d --networks=1", "unknown flag --networks"),
-        ("d --kwargs=1", "unknown flag --kwargs"),
+        ("d --shitf=1", "--shitf; did you mean --shift?"),
+        ("d --given=1", "--given"),
+        ("d --flags=1", "--flags"),
         ("d --shift=none", "--shift expects an int. Received: 'none'"),
-        (
-            "d --norm=bach",
-            "--norm expects one of 'batch', 'instance' or none. Received: 'bach'; "
-            "did you mean 'batch'?",
-        ),
-        ("d 64 paper 0.1", "unexpected argument '0.1'"),
-        ("--shift=1", "missing required argument --data_dir"),
+        ("d --norm=bach", "Received: 'bach'; did you mean 'batch'?"),
+        ("d --preset=papr", "'toy', 'paper' or none. Received: 'papr'; did you mean 'paper'?"),
+        ("d 64", "unexpected argument '64'"),
+        ("d --epochs=0", "--epochs expects at least 1. Received: 0"),
+        ("d --epochs=1 --dry_run", "--dry_run expects alone"),
+        ("--shift=1", "missing required argument --out"),
     ],
 )
-def test_wrong_line_is_refused(run, line, message):
-    assert run(line) == (2, "", f"error: {message}\n", [])
+def test_a_wrong_line_is_refused_by_the_name_of_the_flag(run, line, told):
+    status, out, err, called = run(line)
+    assert (status, out, called) == (2, "", []) and err.count("\n") == 1 and told in err
 
 
-def test_help_has_two_groups_and_the_presets(run, monkeypatch):
+def test_the_help_has_two_groups_defaults_and_presets(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert run("--help") == (
-        0,
-        """\
-usage: prog --data_dir=DATA_DIR [--flag=value ...]
+    status, out, _, _ = run("--help")
+    assert status == 0
+    assert (
+        out
+        == """\
+usage: prog --out=OUT [--flag=value ...]
 
 Trains.
 
 flags:
-  --data_dir str
-      Folder. Required.
-  --image_size int | none
-      Height and width in pixels. Default: from the preset (toy: 64; paper: 128; constructor: 256).
-  --preset toy | article | paper
-      Whose numbers. Default: toy.
+  --out str
+      Where to. Required.
+  --preset toy | paper | none
+      Whose numbers. Default: by the data.
+  --epochs int | none
+      Passes over all. Default: none.
+  --seed int
+      Of all draws. Default: 0.
+  --dry_run, --nodry_run
+      Only print. Default: false.
+  --data_dir str | none
+      Folder. Default: none.
   --debug, --nodebug
       Show the traceback of an error. Default: false.
 
-ToyGAN's flags:
+settings of ToyGAN:
+  --image_size int
+      Side in pixels. Default: 256, toy: 64, paper: 128.
   --learning_rate float
       Of Adam. Default: 0.0002.
   --betas float,float
-      Default: from the preset (toy: 0.5,0.9; constructor: 0.5,0.999).
+      Of Adam. Default: 0.5,0.999, toy: 0.5,0.9.
   --norm batch | instance | none
-      Kind, or none. Default: from the preset (toy: none; constructor: instance).
+      Kind, or none. Default: instance, toy: none.
   --shift int
-      Default: -1.
+      Of the mean. Default: -1.
   --augment, --noaugment
-      Default: true.
-  --classes int
-      Default: none.
-""",
-        "",
-        [],
+      Mirror. Default: true.
+  --data images | points
+      Kind of the data. Default: images.
+"""
     )
 
 
-def test_composed_command_can_be_called(description):
+def test_a_command_without_a_gan_has_the_flags_of_its_dataclasses(run):
+    def show(where: Where, count: int = 1) -> None:
+        calls.append((where, count))
+
+    assert run("--data_dir=a --count=2", show, None)[3] == [(Where(data_dir="a"), 2)]
+    status, _, err, _ = run("--shift=2", show, None)
+    assert status == 2 and "--shift" in err
+
+
+def test_a_composed_command_can_be_called():
     calls.clear()
-    composed = cli.compose(train, description)
-    composed("d", shift=3)
-    assert calls == [("d", {"shift": 3}, None, "toy")]
+    cli.compose(train, TOY)("d", shift=3, epochs=2)
+    assert calls == [("d", Flags(epochs=2), Where(), {"shift": 3})]
     with pytest.raises(TypeError):
-        composed("d", shitf=3)
+        cli.compose(train, TOY)("d", shitf=3)
 
 
-def test_command_without_constructor_is_refused(description):
-    def command(x: int) -> None: ...
+def test_a_field_without_a_meaning_is_refused():
+    @dataclass(frozen=True, kw_only=True)
+    class Bare:
+        width: int = 3
 
-    with pytest.raises(TypeError, match="expected a parameter `constructor`. Received: command"):
-        cli.compose(command, description)
+    def command(bare: Bare) -> None: ...
+
+    assert dataclasses.is_dataclass(Bare)
+    with pytest.raises(TypeError, match="Received: width"):
+        cli.compose(command)
 
 
 def test_docstring():

@@ -163,7 +163,7 @@ def test_an_interpolation_is_an_animation_there_and_back(translated, shared, ima
             frame = np.asarray(film.convert("RGB")).astype(int)
             errors = [np.abs(frame - picture).mean() for picture in expected]
             assert np.argmin(errors) == place
-            assert min(errors) < 12  # 256 colours for all frames.
+            assert min(errors) < 10  # 256 colours for all frames, which are nearly noise.
 
 
 @pytest.mark.parametrize("count", [1, 3])

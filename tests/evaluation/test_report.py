@@ -97,7 +97,7 @@ def test_a_curve_over_checkpoints_for_each_direction_with_its_reference(tmp_path
         assert picture.width == 640
 
 
-def test_samples_stand_beside_their_neighbours():
+def test_samples_are_shown_next_to_their_neighbours():
     images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1).repeat(8, 1).repeat(8, 2) * 40
     picture = report.neighbours_picture(images[:2], [images[2:4], images[4:6]])
     values = (images / 127.5 - 1.0).reshape(6, 1, 8, 8, 1)

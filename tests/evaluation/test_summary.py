@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from gans.metrics.verdict import describe
+
+from gans.evaluation.summary import describe
 
 REAL = {"precision": 0.8, "density": 1.0, "recall": 0.5, "coverage": 0.9, "spacing": 1.0}
 
@@ -13,11 +14,11 @@ def test_quality_and_diversity_are_said_apart_with_what_real_pictures_get():
     values = REAL | {"precision": 0.76, "density": 0.95, "recall": 0.2}
     quality, diversity, losses = describe(values, REAL)
     assert quality == (
-        "Quality: 76% (real: 80%) of the samples lie where real pictures do (precision), with a "
+        "Quality: 76% (real: 80%) of the samples lie where real images do (precision), with a "
         "density of 0.95 (real: 1.00): good."
     )
     assert diversity == (
-        "Diversity: 20% (real: 50%) of the real pictures lie where samples do (recall), 90% (real: "
+        "Diversity: 20% (real: 50%) of the real images lie where samples do (recall), 90% (real: "
         "90%) have a sample near by (coverage): poor."
     )
     assert losses == "Neither mode drop nor mode collapse shows."
@@ -39,20 +40,20 @@ def test_the_grade_is_that_of_the_lower_of_two(precision, density, grade):
         (
             0.45,
             0.9,
-            "Mode drop: 50% of what other real pictures meet is met by no sample; those that there "
-            "are do not repeat each other.",
+            "Mode drop: 50% of what other real images are near is near no sample; the samples do "
+            "not repeat each other.",
         ),
         (
             0.9,
             0.25,
-            "Mode collapse: samples lie 0.25 times as far from each other as real pictures; yet "
-            "all kinds are met.",
+            "Mode collapse: samples lie 0.25 times as far from each other as real images; yet "
+            "all kinds have samples.",
         ),
         (
             0.09,
             0.1,
-            "Mode drop and mode collapse: 90% of what other real pictures meet is met by no "
-            "sample, and samples lie 0.10 times as far from each other as real pictures.",
+            "Mode drop and mode collapse: 90% of what other real images are near is near no "
+            "sample, and samples lie 0.10 times as far from each other as real images.",
         ),
     ],
 )
@@ -67,15 +68,15 @@ def test_mode_drop_and_mode_collapse_are_told_apart(coverage, spacing, said):
         (1.3, ""),
         (
             0.2,
-            " Mode collapse: samples lie 0.20 times as far from each other as real pictures.",
+            " Mode collapse: samples lie 0.20 times as far from each other as real images.",
         ),
     ],
 )
 def test_what_is_near_nothing_may_be_dropped_or_badly_drawn(spacing, also):
     values = REAL | {"precision": 0.4, "coverage": 0.36, "spacing": spacing}
     assert describe(values, REAL)[2] == (
-        "Mode drop cannot be told from poor quality here: 60% of what other real pictures meet is "
-        f"met by no sample.{also}"
+        "Mode drop cannot be told from poor quality here: 60% of what other real images are near "
+        f"is near no sample.{also}"
     )
 
 
@@ -91,7 +92,7 @@ def test_of_classes_it_is_said_how_many():
 def test_without_real_pictures_the_numbers_stand_alone():
     quality, *_ = describe({"precision": 0.95, "density": 0.92}, {})
     assert quality == (
-        "Quality: 95% of the samples lie where real pictures do (precision), with a density of "
+        "Quality: 95% of the samples lie where real images do (precision), with a density of "
         "0.92: good."
     )
 

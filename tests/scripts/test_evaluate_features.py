@@ -8,17 +8,17 @@ import warnings
 
 import numpy as np
 import pytest
+from gans.data.held_out import load_singles
+from gans.metrics.generation import Generated
 from PIL import Image
 
 from gans.command_line import command
-from gans.data.held_out import load_singles
 from gans.dcgan import DCGAN
 from gans.evaluation import of_features, pictures
 from gans.features import classifier as classifiers
 from gans.features import extractors, inception
 from gans.features.features import collect
 from gans.metrics import distribution
-from gans.metrics.generation import Generated
 from gans.training.checkpoints import Checkpoints
 from gans.training.run_folder import RunFolder
 

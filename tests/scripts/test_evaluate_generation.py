@@ -8,10 +8,10 @@ import warnings
 
 import numpy as np
 import pytest
+from gans.data.held_out import load_singles
 
 from data_prep import toy_fashion
 from gans.cgan import CGAN
-from gans.data.held_out import load_singles
 from gans.dcgan import DCGAN
 from gans.features import classifier as classifiers
 from gans.infogan import InfoGAN

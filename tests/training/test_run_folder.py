@@ -300,11 +300,11 @@ def test_the_same_data_is_accepted_and_other_data_counted(run):
 # The curves.
 
 
-@pytest.mark.parametrize("last", ['{"step": 3, "loss": 3.10}\n', '{"step": 2, "lo'])
+@pytest.mark.parametrize("last", ['{"step": 3, "loss": 3.1}\n', '{"step": 2, "lo'])
 def test_metrics_of_steps_to_be_done_again_and_a_line_cut_off_are_dropped(run, last):
     run.drop_metrics_after(0)
     assert not run.metrics_file.exists()
-    kept = '{"step": 1, "loss": 1.10}\n{"step": 2, "loss": 2.10}\n'
+    kept = '{"step": 1, "loss": 1.1}\n{"step": 2, "loss": 2.1}\n'
     run.metrics_file.write_text(kept + last)
     run.drop_metrics_after(2)
     assert run.metrics_file.read_text() == kept

@@ -1,15 +1,20 @@
 """A GAN whose samples are known, so that every number is."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-from gans.features.classifier import Facts
-from gans.metrics import generation
-from gans.metrics.diversity import random_pair_distance
 from gans.metrics.generation import Generated, measure, measure_while_training
 from gans.metrics.metric import missing
+
+from gans.data.data_settings import DataSettings
+from gans.evaluation import monitor, table
+from gans.evaluation.generated import Generated
+from gans.evaluation.image_sets import BATCH
+from gans.evaluation.options import Options
+from gans.features.classifier import Classifier, ClassifierError, Facts
+from gans.metrics.diversity import random_pair_distance
 from gans.metrics.pixels import gradient_energy
 from gans.metrics.realism import sliced_wasserstein
 
@@ -77,6 +82,39 @@ class FakeClassifier:
         count = len(self.facts.classes)
         level = (images[:, 0, 0, :].mean(axis=-1) + 1) / 2 * (count - 1)
         return np.eye(count, dtype=np.float32)[np.rint(level).astype(int)]
+
+
+class FakeNetworks:
+    """Finds this classifier, or none, and no extractor."""
+
+    options = Options(extractor="off")
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def find_classifier(self, images):
+        return self.classifier
+
+
+def run_of(gan, data):
+    """What `Generated` reads of the settings of a run."""
+    names = ("image_size", "image_channels", "supervised")
+    settings = {name: getattr(gan, name, None) for name in names}
+    return SimpleNamespace(
+        settings=SimpleNamespace(**settings), data=DataSettings(kind=gan.data, **data)
+    )
+
+
+def outputs_of(gan, data, samples=None, classifier=None, **options):
+    return Generated(gan, run_of(gan, data), FakeNetworks(classifier), samples=samples, **options)
+
+
+def measure(*args, **options):
+    """All that can be measured, by name."""
+    outputs = outputs_of(*args, **options)
+    metrics = [metric for metric in table.METRICS if "noise" in metric.of]
+    metrics = [metric for metric in metrics if table.lacking(metric, outputs) is None]
+    return {metric.name: float(metric.value(outputs)) for metric in metrics}
 
 
 def levels(classes, count, size=32, channels=3):
@@ -150,7 +188,7 @@ def test_of_a_spiral_nothing_is_known():
 )
 def test_as_many_samples_as_the_protocol_has(data, dataset, count):
     gan = Fake(None, data)
-    assert len(Generated(gan, {"dataset": dataset}).z) == count
+    assert len(outputs_of(gan, {"dataset": dataset}).z) == count
 
 
 def test_the_colour_asked_for(toy):
@@ -191,20 +229,20 @@ def test_other_labels_are_for_a_classifier_and_colours_are_not(toy):
     gan = Fake(make, labels=8)
     settings = toy | {"label_names": names}
     classifier = FakeClassifier(["hobo", "tote"])
-    found = measure(gan, settings, 400, classifier, asked=asked)
+    found = measure(gan, settings, 400, classifier, labels=asked)
     assert found == {"colour_accuracy": 1.0, "colour_far": 1.0, "label_accuracy": 3 / 4}
-    found = measure(gan, settings, 400, asked=asked)
+    found = measure(gan, settings, 400, labels=asked)
     assert found == {"colour_accuracy": 1.0, "colour_far": 1.0}
 
 
 def test_a_colour_that_two_factors_have_is_named_with_its_own(toy):
     names = ["red", "lime", "cyan", "violet", "hue black", "grey", "trim black", "trim gold"]
-    generated = Generated(Fake(None, labels=8), toy | {"label_names": names})
+    generated = outputs_of(Fake(None, labels=8), toy | {"label_names": names})
     assert generated.colour_columns == [0, 1, 2, 3, 4, 5]
     assert generated.other_columns == [6, 7]
     # Trims alone are no hues, whatever their names.
     trims = toy | {"label_names": ["black", "gold", "silver", "white"]}
-    assert Generated(Fake(None, labels=4), trims).colour_columns == []
+    assert outputs_of(Fake(None, labels=4), trims).colour_columns == []
 
 
 def test_digits_asked_for():
@@ -219,7 +257,7 @@ def test_digits_asked_for():
     settings = {"dataset": "mnist", "label_names": names}
     assert measure(gan, settings, 1000, classifier) == {"label_accuracy": 0.95}
     assert measure(gan, settings, 1000) == {}
-    assert gan.largest == generation.CHUNK
+    assert gan.largest == BATCH
 
 
 def test_stacked_digits_are_read_channel_by_channel():
@@ -312,7 +350,7 @@ def test_pictures_are_compared_with_as_many_real_ones():
     fakes = np.rint((random.uniform(-0.5, 0.5, (40, 32, 32, 3)) + 1) * 127.5)
     fakes = (fakes / 127.5 - 1).astype(np.float32)
     gan = Fake(lambda z, labels: fakes[z])
-    generated = Generated(gan, {}, 40, real=real, others=others, seed=3)
+    generated = outputs_of(gan, {}, 40, real=real, others=others, seed=3)
     shown = fakes[:12]
     expected = {
         "realism": (
@@ -323,12 +361,11 @@ def test_pictures_are_compared_with_as_many_real_ones():
         "diversity": (random_pair_distance(shown, 3) / random_pair_distance(real, 3), 1.0),
     }
     for name, (value, reference) in expected.items():
-        assert generation.METRICS[name].value(generated) == pytest.approx(value, rel=1e-6)
-        assert generation.METRICS[name].reference(generated) == pytest.approx(reference, rel=1e-6)
-    lacks = missing(generation.METRICS, generated.facts())
-    assert {name for name, lack in lacks.items() if not lack} == set(expected)
-    none = Generated(gan, {}, 40, real=real, seed=3)
-    assert np.isnan(generation.METRICS["realism"].reference(none))
+        assert table.find(name, "noise").value(generated) == pytest.approx(value, rel=1e-6)
+        assert table.find(name, "noise").reference(generated) == pytest.approx(reference, rel=1e-6)
+    assert set(measure(gan, {}, 40, real=real, others=others)) == set(expected)
+    none = outputs_of(gan, {}, 40, real=real, seed=3)
+    assert np.isnan(table.find("realism", "noise").reference(none))
 
 
 def test_flat_pictures_are_no_measure():
@@ -339,9 +376,9 @@ def test_flat_pictures_are_no_measure():
 
 def test_pictures_are_measured_in_8_bits():
     gan = Fake(lambda z, labels: np.full((len(z), 32, 32, 3), 1.2 - z[0] * 0 - 0.7))
-    made = Generated(gan, {}, 2).made
+    made = outputs_of(gan, {}, 2).made
     assert made.dtype == np.uint8 and set(made.ravel()) == {191}  # (0.5 + 1) 127.5 = 191.25.
-    bright = Generated(Fake(lambda z, labels: np.full((len(z), 32, 32, 3), 1.01)), {}, 2).made
+    bright = outputs_of(Fake(lambda z, labels: np.full((len(z), 32, 32, 3), 1.01)), {}, 2).made
     assert set(bright.ravel()) == {255}
 
 
@@ -355,18 +392,21 @@ def test_pictures_are_measured_in_8_bits():
 )
 def test_a_classifier_of_other_pictures_or_labels_is_refused(classifier, message):
     gan = Fake(None, labels=3)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ClassifierError, match=message):
         measure(gan, {"label_names": ["a", "b", "c"]}, 10, classifier)
 
 
-def test_a_classifier_of_digits_is_needed_for_stacked_ones():
+def test_a_classifier_of_digits_is_needed_for_stacked_ones(monkeypatch):
     gan = Fake(None, size=28)
-    with pytest.raises(ValueError, match="expected a classifier of 10 digits. Received: one of 3"):
+    with pytest.raises(ClassifierError, match="10 digits. Received: one of 3"):
         measure(gan, {"dataset": "stacked_mnist"}, 10, FakeClassifier("abc", 28, 1))
-    with pytest.raises(ValueError, match="28 pixels and 1 channels. Received: one of 28 pixels"):
+    with pytest.raises(ClassifierError, match="28 pixels and 1 channels. Received: "):
         measure(gan, {"dataset": "stacked_mnist"}, 10, FakeClassifier("0123456789", 28, 3))
-    with pytest.raises(ValueError, match="no pictures but points"):
-        measure(Fake(None, "points"), RING, 10, FakeClassifier("ab"))
+    with pytest.raises(ClassifierError, match="makes, points"):
+        monkeypatch.setattr(Classifier, "load", lambda folder: FakeClassifier("ab"))
+        monkeypatch.setattr(FakeNetworks, "options", Options(classifier="given"))
+        gan = Fake(None, "points")
+        Generated.load(gan, run_of(gan, RING), FakeNetworks(None), 3)
 
 
 def test_a_mode_is_known_within_3_sigma():
@@ -395,19 +435,19 @@ def test_the_best_of_the_continuous_codes_counts():
 
 def test_one_hot_labels_are_asked_for_equally_often_and_others_as_in_the_data():
     rows = np.eye(3)[[0, 0, 0, 1]]
-    wanted = Generated(Fake(None, labels=3), {}, 30, asked=rows).wanted
+    wanted = outputs_of(Fake(None, labels=3), {}, 30, labels=rows).wanted
     assert wanted.sum(axis=0).tolist() == [10, 10, 10]
     several = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1]])
-    wanted = Generated(Fake(None, labels=3), {}, 30, asked=several).wanted
+    wanted = outputs_of(Fake(None, labels=3), {}, 30, labels=several).wanted
     assert wanted.sum(axis=0).tolist() == [20, 30, 10]
 
 
 def test_references_of_the_protocol():
-    stacked = Generated(Fake(None, size=28), {"dataset": "stacked_mnist"}, 5)
-    assert generation.METRICS["modes"].reference(stacked) == 1000
-    ring = Generated(Fake(None, "points", labels=4), RING, 5)
+    stacked = outputs_of(Fake(None, size=28), {"dataset": "stacked_mnist"}, 5)
+    assert table.find("modes", "noise").reference(stacked) == 1000
+    ring = outputs_of(Fake(None, "points", labels=4), RING, 5)
     # Of a Gaussian of two dimensions, what lies within 3 sigma.
-    assert generation.METRICS["label_accuracy"].reference(ring) == pytest.approx(1 - np.exp(-4.5))
+    assert table.find("label_accuracy", "noise").reference(ring) == pytest.approx(1 - np.exp(-4.5))
 
 
 def test_while_training_few_samples_do(toy):
@@ -417,7 +457,8 @@ def test_while_training_few_samples_do(toy):
     # Most held-out items are red; all colours are asked for as often.
     counts, draw = [], gan.draw_latents
     gan.draw_latents = lambda count, seed: counts.append(count) or draw(count, seed)
-    found = measure_while_training(gan, toy, (real, np.eye(6, dtype=np.float32)[[0, 2, 4, 0]]))
+    labels = np.eye(6, dtype=np.float32)[[0, 2, 4, 0]]
+    found = monitor.measure(gan, run_of(gan, toy), (real, labels))
     assert counts == [500]
     names = {"colour_accuracy", "colour_far", "realism", "sharpness", "diversity"}
     assert set(found) == names
@@ -425,20 +466,12 @@ def test_while_training_few_samples_do(toy):
     asked = []
     several = Fake(lambda z, y: asked.append(y) or items(["red"] * len(y)), labels=6)
     rows = np.eye(6, dtype=np.float32)[[0, 1]] + np.eye(6, dtype=np.float32)[[4, 5]]
-    measure_while_training(several, toy, (real, rows))
+    monitor.measure(several, run_of(several, toy), (real, rows))
     assert {tuple(row) for part in asked for row in part} == set(map(tuple, rows))
 
 
 def test_while_training_on_points_all_is_measured():
     spots = np.array(RING["mixture"]["centres"])
-    found = measure_while_training(Fake(lambda z, y: spots[z % 4], "points"), RING, (None,))
+    gan = Fake(lambda z, y: spots[z % 4], "points")
+    found = monitor.measure(gan, run_of(gan, RING), None)
     assert found == {"modes": 4.0, "high_quality": 1.0, "reverse_kl": 0.0}
-
-
-def test_each_metric_has_a_reference_and_needs_that_have_words():
-    for name, metric in generation.METRICS.items():
-        assert f"\n    {name} " in generation.__doc__
-        assert set(metric.needs) <= generation.ABSENCES.keys()
-    facts = Generated(Fake(None), {}, 5).facts()
-    assert set(facts) == set(generation.ABSENCES)
-    assert set(generation.TOLD) <= set(facts)
