@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data import datasets
+from gans.data.data_settings import Direction
 from gans.data.images import DataError
 from gans.data.labels import one_hot
-from gans.data.pairs import Direction
 from gans.data.stream import central_square, decode_image, resize, untuned
 
 # Given as a split: the first that a set has of those after it.
