@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from gans.data.files import decoded_by_index
 from gans.data.images import DataError
 from gans.data.labels import one_hot, rows
-from gans.data.stream import available_memory, cached, central_square, resize, untuned
+from gans.data.stream import available_memory, cached, central_square, resize
 
 LAYOUTS = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels", None, None))
 
@@ -77,12 +78,7 @@ class ArrayImages:
 
     def decoded(self, indices: Iterable[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
         """Chosen elements, each with its index."""
-        elements = tf.data.Dataset.from_tensor_slices(np.array(list(indices), np.int64)).map(
-            lambda index: (index, self.decode(index, size)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        yield from untuned(elements).as_numpy_iterator()
+        yield from decoded_by_index(self, indices, size)
 
     def damage_report(self) -> None:
         """The array is whole, or was refused when it was read."""

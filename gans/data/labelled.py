@@ -14,7 +14,6 @@ for images of any number of channels. Labels, of these the first that is there:
 """
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,68 +21,9 @@ import tensorflow as tf
 
 from gans.data import labels as words
 from gans.data.data_settings import Preparation
-from gans.data.images import DataError, check_files, is_array, list_images, no_folder
-from gans.data.pairs import held_out_split
-from gans.data.stream import (
-    Files,
-    Source,
-    augmented_batches,
-    central_square,
-    load,
-    read_pixels,
-    resize,
-    untuned,
-)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ImageFiles(Files):
-    """The files of single images, checked.
-
-    Attributes:
-        names: relative path of each image, sorted.
-        paths: file of each.
-        right_half: whether the image is the right half of its file.
-        depth: channels of the files.
-        labels: float32 `(n, k)`, or None.
-        label_names: k names.
-        without: images of the folder that have no labels, here or left out.
-        left_out: whether they are.
-    """
-
-    names: tuple[str, ...]
-    paths: tuple[str, ...]
-    right_half: bool = False
-    depth: int = 3
-    labels: np.ndarray | None = None
-    label_names: tuple[str, ...] = ()
-    without: int = 0
-    left_out: bool = False
-
-    @property
-    def channels(self) -> tuple[int]:
-        """Of an image."""
-        return (self.depth,)
-
-    @property
-    def luma(self) -> tuple[bool]:
-        """Whether it is RGB that may be asked for as grey."""
-        return (not is_array(self.paths[0]),)
-
-    def fingerprint(self) -> dict[str, int]:
-        """Size in bytes by name: tells whether a run goes on with the data it began with."""
-        return {name: os.path.getsize(p) for name, p in zip(self.names, self.paths, strict=True)}
-
-    def identity(self) -> list:
-        """What tells two caches apart, beside the size of the images."""
-        return ["images", self.fingerprint(), self.times(), self.right_half]
-
-    def decode(self, index, size: int) -> tf.Tensor:
-        """The image at `index`, an int or a scalar tensor, as uint8 `(size, size, channels)`."""
-        image = read_pixels(self.paths, index, self.depth)
-        if self.right_half:
-            image = image[:, tf.shape(image)[1] // 2 :]
-        return resize(central_square(image), size)
+from gans.data.files import ImageFiles, has_split, held_out_split, open_folder
+from gans.data.images import DataError
+from gans.data.stream import Source, augmented, load, untuned
 
 
 def find_images(
@@ -109,7 +49,7 @@ def find_images(
     """
     root = Path(data_dir)
     train, held_out = root, None
-    if any((root / f"train{domain}").is_dir() for domain in ("", "B")):
+    if has_split(root, "train", ("", "B")):
         train, split = _split_folder(root, "train"), held_out_split(root)
         held_out = None if split == "train" else _split_folder(root, split)
     files = _found(train)
@@ -128,16 +68,9 @@ def _split_folder(root: Path, split: str) -> Path:
 
 
 def _found(folder: Path) -> ImageFiles:
-    names = list_images(folder, arrays=True)
-    if not names:
-        raise DataError(
-            f"expected images in {folder}. "
-            f"Received: {'none' if folder.is_dir() else no_folder(folder)}"
-        )
-    paths = [folder / name for name in names]
-    sizes, depth = check_files(paths)
+    files, sizes = open_folder(folder)
     combined = all(width == 2 * height for width, height in sizes)
-    return ImageFiles(tuple(names), tuple(map(str, paths)), combined, depth)
+    return dataclasses.replace(files, part="right" if combined else "whole", square=True)
 
 
 def _labelling(root, folders, factors, tags_csv) -> words.Labelling:
@@ -230,18 +163,14 @@ def labelled_batches(
         labelled: whether batches have labels.
         start_step: steps to leave out at the start; costs nothing.
 
-    Raises `DataError` where there are fewer images than a batch takes, where the images have other
-    channels, or where a file is damaged.
+    Raises `DataError` as `augmented`.
     """
-    batch_size = preparation.batch_size
-    check_enough(source, batch_size)
-    if labelled and source.labels is None:
+    batch_size, labels = preparation.batch_size, source.labels
+    if labelled and labels is None:
         raise ValueError("expected a source with labels. Received: one without")
     (channels,) = preparation.channels
-    batches = augmented_batches(
-        source, preparation, {"image_channels": channels}, first=start_step * batch_size
-    )
-    labels = source.labels
+    first = start_step * batch_size
+    batches = augmented(source, preparation, {"image_channels": channels}, first=first)
 
     def with_labels(images, indices):
         # Not a constant of the graph, which would hold a copy.
@@ -253,15 +182,6 @@ def labelled_batches(
     else:
         batches = batches.map(lambda images, _: images[0])
     return untuned(batches.prefetch(2))
-
-
-def check_enough(source: Source, batch_size: int):
-    """Raises `DataError` unless the images fill a batch."""
-    if len(source) < batch_size:
-        raise DataError(
-            f"expected at least {batch_size} images, the batch size. "
-            f"Received: {len(source)}; lower --batch_size"
-        )
 
 
 def load_images(

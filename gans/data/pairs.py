@@ -15,38 +15,10 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from gans.data.data_settings import Preparation
-from gans.data.images import (
-    DataError,
-    check_files,
-    describe_sizes,
-    is_array,
-    list_images,
-    no_folder,
-)
-from gans.data.stream import (
-    Files,
-    Source,
-    augmented,
-    load,
-    naming_damage,
-    read_pixels,
-    resize,
-    untuned,
-)
-
-__all__ = [
-    "Direction",
-    "PairFiles",
-    "check_enough",
-    "find_pairs",
-    "find_validation",
-    "load_pairs",
-    "naming_damage",
-    "pair_batches",
-]
-
-Direction = Literal["a_to_b", "b_to_a"]
+from gans.data.data_settings import Direction, Preparation
+from gans.data.files import Files, held_out_split, open_folder, read_pixels
+from gans.data.images import DataError, check_files, describe_sizes, is_array, list_images
+from gans.data.stream import Source, augmented, check_enough, load, resize, untuned
 
 
 @dataclass(frozen=True)
@@ -133,15 +105,8 @@ def find_pairs(
     combined, folder_a, folder_b = root / split, root / f"{split}A", root / f"{split}B"
     if folder_a.is_dir() or folder_b.is_dir():
         return _separate(folder_a, folder_b, direction)
-    names = list_images(combined, arrays=True)
-    if not names:
-        raise DataError(
-            f"expected images in {combined} (A and B side by side) or in {folder_a} and "
-            f"{folder_b}. "
-            f"Received: {'an empty folder' if combined.is_dir() else no_folder(combined)}"
-        )
-    paths = [combined / name for name in names]
-    sizes, channels = check_files(paths)
+    either = f"{combined} (A and B side by side) or in {folder_a} and {folder_b}"
+    files, sizes = open_folder(combined, either)
     width, height = sizes[0]
     # Photos that nobody combined would be cut in two all the same.
     if len(set(sizes)) > 1 or width != 2 * height:
@@ -149,21 +114,13 @@ def find_pairs(
             f"expected combined images of one size, twice as wide as high, in {combined} (for "
             f"others use {split}A and {split}B). Received: {describe_sizes(sizes)}"
         )
-    size = (width // 2, height)
-    return PairFiles(tuple(names), tuple(map(str, paths)), (), size, channels, channels, direction)
+    depth = files.depth
+    return PairFiles(files.names, files.paths, (), (width // 2, height), depth, depth, direction)
 
 
 def find_validation(data_dir: str | Path, direction: Direction = "a_to_b") -> PairFiles:
     """The held-out pairs: of `val`, or of `test`, or where there are neither, those of `train`."""
     return find_pairs(data_dir, held_out_split(data_dir), direction)
-
-
-def held_out_split(data_dir: str | Path) -> str:
-    """`"val"`, or `"test"`, or where there are neither, `"train"`."""
-    for split in ("val", "test"):
-        if any((Path(data_dir) / f"{split}{domain}").is_dir() for domain in ("", "A", "B")):
-            return split
-    return "train"
 
 
 def _separate(folder_a: Path, folder_b: Path, direction: Direction) -> PairFiles:
@@ -221,31 +178,19 @@ def pair_batches(
         draws: of pairs per step.
         start_step: steps to leave out at the start; costs nothing.
 
-    Raises `DataError` where there are fewer pairs than one step takes, where the images have other
-    channels, or where a file is damaged.
+    Raises `DataError` where there are fewer pairs than one step takes, and as `augmented`.
     """
     batch_size = preparation.batch_size
-    check_enough(files, batch_size, draws)
+    check_enough(files, draws * batch_size, "pairs")
     names = ("image_channels", "photo_channels")
     channels = dict(zip(names, preparation.channels, strict=True))
     pairs = augmented(files, preparation, channels, first=start_step * draws * batch_size)
-    batches = pairs.batch(batch_size, drop_remainder=True)
+    batches = pairs.map(lambda images, _: images)
     if draws == 2:
         batches = batches.batch(2, drop_remainder=True).map(
             lambda a, b: ((a[0], b[0]), (a[1], b[1])), num_parallel_calls=1, deterministic=True
         )
     return untuned(batches.prefetch(2))
-
-
-def check_enough(files: Source, batch_size: int, draws: Literal[1, 2] = 2):
-    """Raises `DataError` unless one step's draws find that many pairs."""
-    if len(files) < draws * batch_size:
-        pairs = f"{batch_size} pairs, the batch size"
-        if draws == 2:
-            pairs = f"{2 * batch_size} pairs, twice the batch size of {batch_size}"
-        raise DataError(
-            f"expected at least {pairs}. Received: {len(files)} pairs; lower --batch_size"
-        )
 
 
 def load_pairs(

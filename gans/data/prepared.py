@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from gans.data import datasets
+from gans.data.data_settings import Direction
 from gans.data.images import DataError
 from gans.data.labels import one_hot
-from gans.data.pairs import Direction
 from gans.data.stream import central_square, decode_image, resize, untuned
 
 # Given as a split: the first that a set has of those after it.
@@ -41,6 +41,9 @@ class PreparedImages:
         split: its split.
         features: those that are the images of an element, in this order.
         first, end: which of the elements, in the order of their names.
+        square: whether only the largest square in the middle of an image is taken.
+        labelled: whether there are labels: the classes of a feature `label`, or the booleans of a
+            feature `attributes` that hold.
     """
 
     builder: Any
@@ -48,6 +51,8 @@ class PreparedImages:
     features: tuple[str, ...]
     first: int = 0
     end: int | None = None
+    square: bool = False
+    labelled: bool = False
 
     random_access = False
 
@@ -89,8 +94,8 @@ class PreparedImages:
     def identity(self) -> list:
         """What tells two caches apart, beside the size of the images."""
         times = [os.stat(path).st_mtime_ns for path in self._info.filepaths]
-        part = [self.first, self.end]
-        return [self.builder.info.full_name, self.fingerprint(), times, self.features, part]
+        part = [self.features, self.first, self.end, self.square]
+        return [self.builder.info.full_name, self.fingerprint(), times, part]
 
     def decoded(self, indices: Iterable[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
         """Chosen elements, each with its index: uint8 `(size, size, channels)`."""
@@ -105,7 +110,7 @@ class PreparedImages:
                 # Images of a known size that is the one asked for go through untouched.
                 shape = self.builder.info.features[name].shape
                 image = tf.ensure_shape(decode_image(example[name], shape[-1]), shape)
-                images.append(resize(self._cut(image), size))
+                images.append(resize(central_square(image) if self.square else image, size))
             return index, tf.concat(images, axis=-1)
 
         examples = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(stored), self._read())
@@ -118,10 +123,6 @@ class PreparedImages:
 
     def damage_report(self) -> None:
         """No file of an image of its own could be named."""
-
-    def _cut(self, image) -> tf.Tensor:
-        """What of a decoded image is the image."""
-        return image
 
     @contextlib.contextmanager
     def _naming_records(self) -> Iterator[None]:
@@ -148,18 +149,6 @@ class PreparedImages:
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
             decoders={name: tfds.decode.SkipDecoding() for name in images},
         )
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedSingles(PreparedImages):
-    """Single images of one split, the largest square in the middle of each, with their labels.
-
-    Attributes:
-        labelled: whether there are labels: the classes of a feature `label`, or the booleans of a
-            feature `attributes` that hold.
-    """
-
-    labelled: bool = False
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -197,23 +186,17 @@ class PreparedSingles(PreparedImages):
             )
         return one_hot(stored, len(names))
 
-    def _cut(self, image) -> tf.Tensor:
-        return central_square(image)
-
-    def identity(self) -> list:
-        """What tells two caches apart, beside the size of the images."""
-        return ["square", *super().identity()]
-
 
 def prepared_images(
     name: str, tfds_dir: str | Path | None = None, split: str = "train", labelled: bool = False
-) -> PreparedSingles:
-    """The single images of one split, for `gans.data.labelled.labelled_batches`.
+) -> PreparedImages:
+    """The single images of one split, for `gans.data.labelled`.
 
     Args:
         name: of a set with a feature `image`; a version may follow after a colon.
         tfds_dir: folder that `tfds build` wrote to. Default: TensorFlow Datasets' own.
-        split: of the set; `HELD_OUT` as in `prepared_pairs`.
+        split: of the set; `HELD_OUT` is its `validation`, `val` or `test`, or where there is none
+            of them, `train`.
         labelled: labels are needed.
 
     Raises `DataError`, one line, where the set is not prepared or has no such split, images or
@@ -223,7 +206,8 @@ def prepared_images(
     features = _features(builder, name, "image")
     if labelled:
         _check_labels(builder, name)
-    return PreparedSingles(builder, _find_split(builder, name, split), features, labelled=labelled)
+    split = _find_split(builder, name, split)
+    return PreparedImages(builder, split, features, square=True, labelled=labelled)
 
 
 def _check_labels(builder, name: str):
@@ -245,17 +229,14 @@ def prepared_pairs(
     split: str = "train",
     direction: Direction = "a_to_b",
 ) -> PreparedImages:
-    """The pairs of one split, for `pair_batches` and `load_pairs`.
+    """The pairs of one split, for `gans.data.pairs`.
 
     Args:
-        name: `paired_images/CONFIG`, or any set with features `image_a` and `image_b`; a version
-            may follow after a colon.
-        tfds_dir: folder that `tfds build` wrote to. Default: TensorFlow Datasets' own.
-        split: of the set; `HELD_OUT` is its `validation`, `val` or `test`, or where there is none
-            of them, `train`.
+        name: `paired_images/CONFIG`, or any set with features `image_a` and `image_b`.
+        tfds_dir, split: as in `prepared_images`.
         direction: `"b_to_a"` exchanges the two.
 
-    Raises `DataError`, one line, where the set is not prepared or has no such split or pairs.
+    Raises `DataError` likewise.
     """
     builder = open_prepared(name, tfds_dir)
     features = _features(builder, name, "image_a", "image_b")
@@ -271,19 +252,18 @@ def prepared_domains(
     direction: Direction = "a_to_b",
     disjoint: bool = False,
 ) -> tuple[PreparedImages, PreparedImages]:
-    """The two domains of one split, for `unpaired_batches` and `load_unpaired`.
+    """The two domains of one split, for `gans.data.unpaired`.
 
     Args:
         name: a set with splits `trainA` and `trainB`, such as `cycle_gan/horse2zebra`, or a set of
             pairs.
-        tfds_dir: folder that `tfds build` wrote to. Default: TensorFlow Datasets' own.
+        tfds_dir, split: as in `prepared_images`; the split without the letter of a domain.
         name_b: a second set of pairs: A are the photos (`image_b`) of the first and B those of the
             second.
-        split: of the set, without the domain's letter; `HELD_OUT` as in `prepared_pairs`.
         direction: `"b_to_a"` exchanges the two.
         disjoint: of pairs, A is taken from the first half and B from the second.
 
-    Raises `DataError`, one line, where a set is not prepared or has no such split or domains.
+    Raises `DataError` likewise.
     """
     builder = open_prepared(name, tfds_dir)
     if name_b is not None:

@@ -4,9 +4,8 @@ Nothing here has a state. The element at position p of the stream, its crop and 
 functions of (seed, p) alone, so a stream starts anywhere at once, is the same whatever the number
 of parallel calls, and nothing of it needs to be saved with a checkpoint.
 
-A source is what `gans.data.pairs`, `gans.data.unpaired` or `gans.data.prepared` finds. Its element
-is one image or a pair that is cropped and mirrored as one, held as uint8 `(size, size, channels)`
-with the channels of A before those of B.
+A source is what `gans.data.sources` finds. Its element is one image or a pair that is cropped and
+mirrored as one, held as uint8 `(size, size, channels)` with the channels of A before those of B.
 """
 
 import contextlib
@@ -16,14 +15,14 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from gans.command_line.files import replacing
 from gans.data.data_settings import Preparation
-from gans.data.images import DataError, damaged_images, is_array, open_array
+from gans.data.images import DataError
 
 # Share of the available memory that `cache="auto"` may fill with decoded images.
 CACHE_SHARE = 0.25
@@ -62,37 +61,6 @@ class Source(Protocol):
         """The error that names every file that does not decode, or None where all do."""
 
 
-class Files:
-    """What the sources that are image files have in common; they add `paths` and `decode`."""
-
-    random_access = True
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def times(self) -> list[int]:
-        """An image that was edited may have as many bytes as before."""
-        return [os.stat(path).st_mtime_ns for path in self.paths]
-
-    def decoded(self, indices: Iterable[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Chosen elements, each with its index."""
-        elements = tf.data.Dataset.from_tensor_slices(list(indices)).map(
-            lambda index: (index, self.decode(index, size)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        with naming_damage(self):
-            yield from untuned(elements).as_numpy_iterator()
-
-    def damage_report(self) -> DataError | None:
-        """The error that names every file that does not decode, or None where all do."""
-        bad = damaged_images([Path(path) for path in self.paths])
-        names = ", ".join(str(path) for path in bad[:10])
-        if not bad:
-            return None
-        return DataError(f"expected images that decode. Received {len(bad)} damaged: {names}")
-
-
 @contextlib.contextmanager
 def naming_damage(*sources: Source) -> Iterator[None]:
     """Turns TensorFlow's error about an image that does not decode into one that names the file."""
@@ -112,21 +80,6 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
-
-
-def read_pixels(paths: tuple[str, ...], index, channels: int) -> tf.Tensor:
-    """The image file at `index`, an int or scalar tensor: uint8 `(height, width, channels)`."""
-    path = tf.gather(tf.constant(paths), index)
-    if is_array(paths[0]):
-        image = tf.numpy_function(
-            lambda path: np.ascontiguousarray(open_array(path.decode())),
-            [path],
-            tf.uint8,
-            stateful=False,
-        )
-    else:
-        image = decode_image(tf.io.read_file(path), channels)
-    return tf.ensure_shape(image, (None, None, channels))
 
 
 def decode_image(data, channels: int) -> tf.Tensor:
@@ -170,6 +123,15 @@ def normalize(image, channels: int) -> tf.Tensor:
     return tf.reduce_sum(image * (0.299, 0.587, 0.114), axis=-1, keepdims=True)
 
 
+def check_enough(source: Source, count: int, kind: str = "images"):
+    """Raises `DataError` unless a source has as many elements as a step takes of it."""
+    if len(source) < count:
+        raise DataError(
+            f"expected at least {count} {kind}, which a step takes. Received: {len(source)}; "
+            "lower --batch_size"
+        )
+
+
 def check_channels(source: Source, asked: Mapping[str, int]):
     """Raises `DataError` unless the images have the channels that are asked for.
 
@@ -190,39 +152,30 @@ def check_channels(source: Source, asked: Mapping[str, int]):
 def augmented(
     source: Source, preparation: Preparation, channels: Mapping[str, int], first: int
 ) -> tf.data.Dataset:
-    """The endless stream of elements from position `first` on, every pass a new permutation.
+    """The endless stream of batches from the element at `first` on: `(images, indices)`.
 
-    Each is a tuple of as many float32 images `(image_size, image_size, channels)` in [-1, 1] as an
-    element has.
+    `images` is a tuple of as many float32 `(batch_size, image_size, image_size, channels)` in
+    [-1, 1] as an element has images, `indices` int64 `(batch_size,)` those of the elements. Every
+    pass is a new permutation. Where the decoded elements are held, a batch is prepared as one: at
+    28x28 the same bytes come in a tenth of the time.
 
     Args:
         source: of the elements.
         preparation: how they are prepared; its `channels` are not looked at.
         channels: of each image, by the name of the setting that says so.
         first: position in the stream; costs nothing.
-    """
-    load_size = checked_load_size(preparation)
-    check_channels(source, channels)
-    stored = cached(source, load_size, preparation.cache, preparation.cache_dir)
-    prepare = _element(source, stored, preparation, channels)
-    positions = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-    return positions.map(lambda position: prepare(position)[0], **_calls(preparation))
 
-
-def augmented_batches(
-    source: Source, preparation: Preparation, channels: Mapping[str, int], first: int
-) -> tf.data.Dataset:
-    """The stream of `augmented` in batches, with the indices of the elements: `(images, indices)`.
-
-    `images` is a tuple of float32 `(batch_size, image_size, image_size, channels)`, `indices` int64
-    `(batch_size,)`. Where the decoded elements are held, a batch is prepared as one: at 28x28 the
-    same bytes come in a tenth of the time.
+    Raises `DataError` where there are fewer elements than a batch takes, where the images have
+    other channels, or, from the stream, where a file is damaged.
     """
     load_size, image_size = checked_load_size(preparation), preparation.image_size
     batch_size, flip, seed = preparation.batch_size, preparation.flip, preparation.seed
+    check_enough(source, batch_size)
     check_channels(source, channels)
     stored = cached(source, load_size, preparation.cache, preparation.cache_dir)
-    calls = _calls(preparation)
+    # The number of threads changes nothing but the speed.
+    parallel_calls = preparation.parallel_calls or tf.data.AUTOTUNE
+    calls = {"num_parallel_calls": parallel_calls, "deterministic": True}
     end = np.iinfo(np.int64).max
     if stored is None:
         prepare = _element(source, stored, preparation, channels)
@@ -255,12 +208,6 @@ def augmented_batches(
 
     starts = tf.data.Dataset.range(first, end - batch_size, batch_size)
     return starts.map(prepare_batch, **calls)
-
-
-def _calls(preparation: Preparation) -> dict[str, Any]:
-    """The number of threads changes nothing but the speed."""
-    calls = preparation.parallel_calls or tf.data.AUTOTUNE
-    return {"num_parallel_calls": calls, "deterministic": True}
 
 
 def checked_load_size(preparation: Preparation) -> int:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from gans.data import datasets, labelled, pairs, points, sources, unpaired
 from gans.data.data_settings import DataSettings, Preparation
 from gans.data.images import DataError
-from gans.data.stream import naming_damage
+from gans.data.stream import check_enough, naming_damage
 
 PREVIEWS = 8  # Rows of a sample grid.
 SINGLE_PREVIEWS = 64
@@ -77,7 +77,7 @@ def open_data(
 def _pairs(data: DataSettings, preparation: Preparation, draws: int) -> TrainingData:
     (files,), (held_out,) = sources.find_both(data)
     batch_size = preparation.batch_size
-    pairs.check_enough(files, batch_size, draws)
+    check_enough(files, draws * batch_size, "pairs")
     indices = list(range(min(PREVIEWS, len(held_out))))
     return TrainingData(
         settings=data,
@@ -95,12 +95,13 @@ def _pairs(data: DataSettings, preparation: Preparation, draws: int) -> Training
 def _domains(data: DataSettings, preparation: Preparation, epoch: str) -> TrainingData:
     domains, held_out = sources.find_both(data)
     batch_size = preparation.batch_size
-    unpaired.check_enough(*domains, batch_size)
+    for files in domains:
+        check_enough(files, batch_size, "images of each domain")
     limit = max(data.images_per_epoch or max(map(len, domains)), batch_size)
     lengths = [min(len(files), limit) for files in domains]
     return TrainingData(
         settings=data,
-        steps_per_epoch=unpaired.steps_per_epoch(*lengths, batch_size, epoch),
+        steps_per_epoch=(max if epoch == "larger" else min)(lengths) // batch_size,
         images_per_step=batch_size,
         fingerprint=unpaired.fingerprint(*domains),
         preview=unpaired.load_unpaired(
@@ -115,7 +116,7 @@ def _domains(data: DataSettings, preparation: Preparation, epoch: str) -> Traini
 
 def _images(data: DataSettings, preparation: Preparation, one_label_each: bool) -> TrainingData:
     (source,), (held_out,) = sources.find_both(data, preparation.seed)
-    labelled.check_enough(source, preparation.batch_size)
+    check_enough(source, preparation.batch_size)
     if data.flip is None:
         # As datasets.Dataset says of sets without a name here.
         implied = None if data.data_dir else datasets.resolve(data.dataset).flip

@@ -10,88 +10,15 @@ of uint8 `(height, width, channels)`, stand for images of any number of channels
 
 import dataclasses
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from gans.data.data_settings import Preparation
-from gans.data.images import (
-    DataError,
-    check_files,
-    describe_sizes,
-    is_array,
-    list_images,
-    no_folder,
-)
-from gans.data.pairs import Direction, held_out_split
-from gans.data.stream import (
-    Files,
-    Source,
-    augmented,
-    load,
-    naming_damage,
-    read_pixels,
-    resize,
-    untuned,
-)
-
-__all__ = [
-    "DomainFiles",
-    "check_enough",
-    "find_domains",
-    "find_validation",
-    "fingerprint",
-    "load_unpaired",
-    "naming_damage",
-    "steps_per_epoch",
-    "unpaired_batches",
-]
-
-
-@dataclass(frozen=True)
-class DomainFiles(Files):
-    """The files of one domain, checked.
-
-    Attributes:
-        names: relative path of each image, sorted.
-        paths: file of each.
-        part: what of the file is the image: all of it, or one half.
-        depth: channels of the files.
-    """
-
-    names: tuple[str, ...]
-    paths: tuple[str, ...]
-    part: Literal["whole", "left", "right"] = "whole"
-    depth: int = 3
-
-    @property
-    def channels(self) -> tuple[int]:
-        """Of an image."""
-        return (self.depth,)
-
-    @property
-    def luma(self) -> tuple[bool]:
-        """Whether it is RGB that may be asked for as grey."""
-        return (not is_array(self.paths[0]),)
-
-    def fingerprint(self) -> dict[str, int]:
-        """Size in bytes by name: tells whether a run goes on with the data it began with."""
-        return {name: os.path.getsize(p) for name, p in zip(self.names, self.paths, strict=True)}
-
-    def identity(self) -> list:
-        """What tells two caches apart, beside the size of the images."""
-        return ["domain", self.fingerprint(), self.times(), self.part]
-
-    def decode(self, index, size: int) -> tf.Tensor:
-        """The image at `index`, an int or a scalar tensor, as uint8 `(size, size, channels)`."""
-        image = read_pixels(self.paths, index, self.depth)
-        if self.part != "whole":
-            middle = tf.shape(image)[1] // 2
-            image = image[:, :middle] if self.part == "left" else image[:, middle:]
-        return resize(image, size)
+from gans.data.data_settings import Direction, Preparation
+from gans.data.files import ImageFiles, held_out_split, open_folder
+from gans.data.images import DataError, describe_sizes
+from gans.data.stream import Source, augmented, load, untuned
 
 
 def find_domains(
@@ -100,7 +27,7 @@ def find_domains(
     split: str = "train",
     direction: Direction = "a_to_b",
     disjoint: bool = False,
-) -> tuple[DomainFiles, DomainFiles]:
+) -> tuple[ImageFiles, ImageFiles]:
     """The two domains of one split.
 
     Args:
@@ -135,7 +62,7 @@ def find_validation(
     data_dir: str | Path,
     data_dir_b: str | Path | None = None,
     direction: Direction = "a_to_b",
-) -> tuple[DomainFiles, DomainFiles]:
+) -> tuple[ImageFiles, ImageFiles]:
     """The held-out domains: of `val`, or `test`, or where a folder has neither, its `train`.
 
     Those of combined images come in the order of the pairs: index i of A is the partner of B's.
@@ -157,14 +84,14 @@ def fingerprint(files_a: Source, files_b: Source) -> dict[str, int]:
     }
 
 
-def _cut(files: DomainFiles, part: slice) -> DomainFiles:
-    return replace(files, names=files.names[part], paths=files.paths[part])
+def _cut(files: ImageFiles, part: slice) -> ImageFiles:
+    return dataclasses.replace(files, names=files.names[part], paths=files.paths[part])
 
 
-def _both(root: Path, split: str) -> tuple[DomainFiles, DomainFiles]:
+def _both(root: Path, split: str) -> tuple[ImageFiles, ImageFiles]:
     folders = root / f"{split}A", root / f"{split}B"
     if any(folder.is_dir() for folder in folders):
-        return tuple(_whole(folder) for folder in folders)
+        return tuple(open_folder(folder)[0] for folder in folders)
     combined = root / split
     files, is_combined = _single(
         combined, f"{combined} (A and B side by side) or in {folders[0]} and {folders[1]}"
@@ -174,43 +101,27 @@ def _both(root: Path, split: str) -> tuple[DomainFiles, DomainFiles]:
             f"expected combined images, twice as wide as high, in {combined} (for others use "
             f"{split}A and {split}B). Received: {len(files)} single images"
         )
-    return replace(files, part="left"), replace(files, part="right")
+    return tuple(dataclasses.replace(files, part=part) for part in ("left", "right"))
 
 
-def _photos(root: Path, split: str) -> DomainFiles:
+def _photos(root: Path, split: str) -> ImageFiles:
     folder_b = root / f"{split}B"
     if folder_b.is_dir():
-        return _whole(folder_b)
+        return open_folder(folder_b)[0]
     files, is_combined = _single(root / split, f"{root / split} or in {folder_b}")
-    return replace(files, part="right") if is_combined else files
+    return dataclasses.replace(files, part="right") if is_combined else files
 
 
-def _whole(folder: Path) -> DomainFiles:
-    names, paths = _listed(folder, str(folder))
-    return DomainFiles(names, paths, depth=check_files([Path(path) for path in paths])[1])
-
-
-def _single(folder: Path, expected: str) -> tuple[DomainFiles, bool]:
+def _single(folder: Path, expected: str) -> tuple[ImageFiles, bool]:
     """The images of a folder, and whether they are combined: all or none, by their shape."""
-    names, paths = _listed(folder, expected)
-    sizes, depth = check_files([Path(path) for path in paths])
+    files, sizes = open_folder(folder, expected)
     combined = sum(width == 2 * height for width, height in sizes)
     if 0 < combined < len(sizes):
         raise DataError(
             f"expected in {folder} combined images, twice as wide as high, or none (for others "
             f"use {folder}A and {folder}B). Received: {describe_sizes(sizes)}"
         )
-    return DomainFiles(names, paths, depth=depth), combined > 0
-
-
-def _listed(folder: Path, expected: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names = list_images(folder, arrays=True)
-    if not names:
-        raise DataError(
-            f"expected images in {expected}. "
-            f"Received: {'an empty folder' if folder.is_dir() else no_folder(folder)}"
-        )
-    return tuple(names), tuple(str(folder / name) for name in names)
+    return files, combined > 0
 
 
 def unpaired_batches(
@@ -226,42 +137,22 @@ def unpaired_batches(
         preparation: with the channels of A and B, as in `gans.data.pairs.pair_batches`.
         start_step: steps to leave out at the start; costs nothing.
 
-    Raises `DataError` where a domain has fewer images than a batch, where the images have other
-    channels, or where a file is damaged.
+    Raises `DataError` as `augmented`.
     """
-    batch_size = preparation.batch_size
-    check_enough(files_a, files_b, batch_size)
-    names = ("image_channels", "photo_channels")
     streams = []
-    for domain, files in enumerate((files_a, files_b)):
+    for domain, (name, files) in enumerate(
+        zip(("image_channels", "photo_channels"), (files_a, files_b), strict=True)
+    ):
         # Domains of one length would come in one order, and combined images as pairs.
         words = np.random.SeedSequence([preparation.seed, domain]).generate_state(1, np.uint64)
         images = augmented(
             files,
             dataclasses.replace(preparation, seed=int(words[0] >> 1)),
-            {names[domain]: preparation.channels[domain]},
-            first=start_step * batch_size,
+            {name: preparation.channels[domain]},
+            first=start_step * preparation.batch_size,
         )
-        streams.append(images.map(lambda image: image).batch(batch_size, drop_remainder=True))
+        streams.append(images.map(lambda images, _: images[0]))
     return untuned(tf.data.Dataset.zip(*streams).prefetch(2))
-
-
-def steps_per_epoch(
-    len_a: int, len_b: int, batch_size: int, epoch: Literal["larger", "smaller"] = "larger"
-) -> int:
-    """Steps in which every image of the larger, or of the smaller, domain is used once."""
-    if epoch not in ("larger", "smaller"):
-        raise ValueError(f'`epoch` must be "larger" or "smaller". Received: {epoch!r}')
-    return (max if epoch == "larger" else min)(len_a, len_b) // batch_size
-
-
-def check_enough(files_a: Source, files_b: Source, batch_size: int):
-    """Raises `DataError` unless each domain fills a batch."""
-    if min(len(files_a), len(files_b)) < batch_size:
-        raise DataError(
-            f"expected at least {batch_size} images of each domain, the batch size. "
-            f"Received: {len(files_a)} in A, {len(files_b)} in B; lower --batch_size"
-        )
 
 
 def load_unpaired(

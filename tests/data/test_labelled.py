@@ -12,6 +12,7 @@ from PIL import Image
 from gans.data import labelled, stream
 from gans.data.arrays import ArrayImages
 from gans.data.data_settings import Preparation
+from gans.data.files import ImageFiles
 from gans.data.images import DataError
 
 COUNT, BATCH, LOAD, CROP = 10, 4, 12, 8
@@ -48,7 +49,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def source(folder) -> labelled.ImageFiles:
+def source(folder) -> ImageFiles:
     return labelled.find_images(folder, labelled=True)[0]
 
 
@@ -62,7 +63,7 @@ def test_all_images_below_a_folder_sorted_and_none_held_out(tmp_path):
     assert files is held_out
     assert files.names == ("a.jpg", "b/1.jpeg", "b/2.png")
     assert files.paths[1] == str(tmp_path / "b/1.jpeg")
-    assert files.labels is None and not files.right_half
+    assert files.labels is None and (files.part, files.square) == ("whole", True)
     assert files.fingerprint() == {n: (tmp_path / n).stat().st_size for n in files.names}
 
 
@@ -111,7 +112,7 @@ def test_folders_without_images_are_refused(tmp_path):
     )
     (tmp_path / "train").mkdir()
     assert refusal(labelled.find_images, tmp_path) == (
-        f"expected images in {tmp_path}/train. Received: none"
+        f"expected images in {tmp_path}/train. Received: an empty folder"
     )
 
 
@@ -300,12 +301,12 @@ def test_a_batch_made_as_one_is_that_of_the_elementwise_stream(
         "cache_dir": tmp_path,
     }
     channels = {"image_channels": image_channels}
+    # Without a cache they are prepared one by one.
     elements = stream.augmented(source, Preparation(cache="none", **options), channels, first=8)
-    elements = elements.batch(9)
-    expected = [images for (images,) in elements.take(8).as_numpy_iterator()]
+    expected = [images for (images,), _ in elements.take(8).as_numpy_iterator()]
     for cache in ("none", "memory", "disk"):
         preparation = Preparation(cache=cache, **options)
-        made = stream.augmented_batches(source, preparation, channels, first=8)
+        made = stream.augmented(source, preparation, channels, first=8)
         steps = list(made.take(8).as_numpy_iterator())
         assert content([images for (images,), _ in steps]) == content(expected)
         order = np.concatenate([indices for _, indices in steps])[2:]
@@ -344,9 +345,8 @@ def test_grey_is_the_luma_and_other_channels_are_refused(source, tmp_path):
 
 
 def test_what_does_not_fill_a_batch_is_refused(source):
-    assert refusal(batches, source, 1, batch_size=11) == (
-        "expected at least 11 images, the batch size. Received: 10; lower --batch_size"
-    )
+    told = refusal(batches, source, 1, batch_size=11)
+    assert "at least 11 images" in told and "Received: 10; lower --batch_size" in told
     with pytest.raises(ValueError, match="expected a source with labels"):
         batches(ArrayImages(np.zeros((8, 12, 12, 3), np.uint8), ("0",) * 8, Path()), 1)
     with pytest.raises(ValueError, match="`load_size` must be at least `image_size`, 12"):
@@ -404,7 +404,7 @@ def test_anime_faces_have_12_hair_and_11_eye_colours():
 
 def test_photos_of_edges2handbags_are_the_right_halves():
     files, held_out = labelled.find_images(sample("edges2handbags"))
-    assert (len(files), len(held_out), files.right_half) == (500, 50, True)
+    assert (len(files), len(held_out), files.part) == (500, 50, "right")
     photo = Image.open(files.paths[3]).crop((256, 0, 512, 256))
     difference = np.abs(np.asarray(photo, int) - files.decode(3, 256).numpy())
     assert difference.mean() < 1

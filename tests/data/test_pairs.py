@@ -236,18 +236,13 @@ def test_fewer_pairs_than_a_step_takes_are_refused_before_any_is_read(tmp_path):
     files = pairs.find_pairs(tmp_path)
     with pytest.raises(DataError) as error:
         batches(files, batch_size=2, image_size=8, cache="disk", cache_dir=tmp_path)
-    assert str(error.value) == (
-        "expected at least 4 pairs, twice the batch size of 2. "
-        "Received: 3 pairs; lower --batch_size"
-    )
+    assert "at least 4 pairs" in str(error.value) and "Received: 3;" in str(error.value)
     with pytest.raises(DataError) as error:
         batches(files, batch_size=4, image_size=8, draws=1)
-    assert str(error.value) == (
-        "expected at least 4 pairs, the batch size. Received: 3 pairs; lower --batch_size"
-    )
-    pairs.check_enough(files, 3, draws=1)
+    assert "at least 4 pairs" in str(error.value) and "--batch_size" in str(error.value)
     assert list(tmp_path.glob("*.npy")) == []
-    pairs.check_enough(files, 1)
+    assert len(stream(files, 1, batch_size=3, image_size=8, draws=1)) == 1
+    assert len(stream(files, 1, batch_size=1, image_size=8)) == 1
 
 
 def test_options_that_fit_no_stream_are_refused(numbered):
@@ -437,7 +432,7 @@ def test_loading_pairs_names_every_damaged_file(damaged):
 
 
 def test_without_a_cache_the_error_of_the_stream_can_be_made_to_name_the_files(damaged):
-    with pytest.raises(DataError) as error, pairs.naming_damage(damaged):
+    with pytest.raises(DataError) as error, pixel_stream.naming_damage(damaged):
         stream(damaged, 4, batch_size=1, image_size=32)
     assert str(error.value) == damage(damaged)
 

@@ -127,7 +127,7 @@ def test_the_order_is_that_of_images(count, seed, start):
         image_size=1, channels=(3,), batch_size=1, seed=seed, cache="none", parallel_calls=1
     )
     stream = augmented(Numbered(count), how, {"image_channels": 3}, first=start * 300)
-    images = np.stack([np.array(image)[0, 0] for (image,) in stream.take(600)])
+    images = np.stack([np.array(image)[0, 0, 0] for (image,), _ in stream.take(600)])
     expected = np.rint((images + 1) * 127.5) @ [65536, 256, 1]
     if count >= 300:
         found = np.concatenate(taken(batches(count, 300, seed, start), 2))

@@ -103,5 +103,5 @@ def test_a_run_on_domains(toy_bags, tmp_path, most, epoch, steps):
     assert (data.steps_per_epoch, data.images_per_step) == (steps, 2)
     assert data.fingerprint == unpaired.fingerprint(*unpaired.find_domains(tmp_path))
     assert [images.shape for images in data.preview] == [(4, 8, 8, 3), (4, 8, 8, 1)]
-    with pytest.raises(DataError, match="4 in B.*--batch_size"):
+    with pytest.raises(DataError, match="Received: 4; lower --batch_size"):
         opened(of, batch_size=5)
