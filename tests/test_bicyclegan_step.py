@@ -378,9 +378,7 @@ def test_no_two_draws_share_a_seed(monkeypatch):
     gans = [narrow(**settings, seed=seed) for seed in range(3)]
     seeds = []
     monkeypatch.setattr(
-        tf.random,
-        "stateless_normal",
-        lambda shape, seed, dtype: seeds.append(tuple(seed.numpy())),
+        tf.random, "stateless_normal", lambda _, seed, **__: seeds.append(tuple(seed.numpy()))
     )
     for gan in gans:
         dropouts = [layer for layer in gan.generator.layers if isinstance(layer, Dropout)]
