@@ -12,13 +12,6 @@ from data_prep import toy_fashion
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Whole trainings by the scripts, which have not followed the change to `Settings` yet: not run.
-collect_ignore = [
-    "scripts/test_train_bicyclegan.py",
-    "scripts/test_train_synthesis.py",
-    "scripts/test_train_translation.py",
-]
-
 # Where each audited event names the host: https://docs.python.org/3/library/audit_events.html
 _HOST_OF_EVENT = {
     "socket.connect": lambda args: args[1][0] if isinstance(args[1], tuple) else "localhost",

@@ -1,10 +1,16 @@
-"""Commands, called in this process, and small runs that were not trained."""
+"""Commands, called in this process, small runs that were not trained, and one that was."""
 
+import shutil
 import warnings
 
+import keras
 import pytest
+import tensorflow as tf
+from tensorflow.python.framework import config
 
+from gans.bicyclegan import BicycleGAN
 from gans.command_line import cli, command, gan_files
+from gans.commands import train
 from gans.data.data_settings import DataSettings
 from gans.features import classifier as classifiers
 from gans.training.checkpoints import Checkpoints
@@ -13,6 +19,18 @@ from gans.training.run_folder import RunFolder
 from gans.training.run_settings import RunSettings
 
 KINDS = {"noise": "images"}
+# The real architecture, narrow. With such a gain a few steps are enough for styles that differ.
+NARROW = (
+    "--image_size=32",
+    "--generator_filters=2",
+    "--encoder_filters=2",
+    "--discriminator_filters=2",
+    "--batch_size=2",
+    "--epochs=3",
+    "--init_gain=1.0",
+    "--log_every=1",
+    "--checkpoint_every=2",
+)
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +44,56 @@ def run_command():
             cli.run(command, list(map(str, flags)), prog="gans")
         return exit_.value.code
 
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_training(run_command):
+    """Trains a GAN, by its name, in this process as if it were a new one; returns the status."""
+
+    def run(gan, *flags):
+        # Layers are numbered over the life of a process, and the numbers are saved.
+        keras.backend.clear_session()
+        return run_command(train.command_of(gan), *flags)
+
+    return run
+
+
+@pytest.fixture
+def other_tests_unchanged():
+    """Undoes what training sets for the whole process, but the seeds."""
+    remapping = tf.config.optimizer.get_experimental_options().get("remapping", True)
+    yield
+    keras.config.set_dtype_policy("float32")
+    config.disable_op_determinism()
+    tf.config.optimizer.set_experimental_options({"remapping": remapping})
+
+
+@pytest.fixture(scope="session")
+def narrow():
+    """Flags of a run of BicycleGAN of 3 epochs of 3 steps, with a checkpoint every 2."""
+    return NARROW
+
+
+@pytest.fixture(scope="session")
+def trained(run_training, toy_bags, tmp_path_factory):
+    """A finished run, whose data is gone; not to be changed. How often its step was traced is
+    beside it.
+    """
+    data, run = tmp_path_factory.mktemp("data") / "bags", tmp_path_factory.mktemp("runs") / "run"
+    shutil.copytree(toy_bags, data)
+    step, traces = BicycleGAN.train_bicycle, []
+
+    def traced(gan, pairs):
+        traces.append(pairs)
+        return step(gan, pairs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BicycleGAN, "train_bicycle", traced)
+        flags = (f"--data_dir={data}", f"--run_dir={run}", *NARROW)
+        assert run_training("bicyclegan", *flags) == 0
+    shutil.rmtree(data)
+    (run.parent / "traces").write_text(str(len(traces)))
     return run
 
 

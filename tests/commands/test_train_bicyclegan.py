@@ -1,8 +1,10 @@
-"""The training script: what it accepts, and that a killed run ends with the bytes of a whole one.
+"""The training of BicycleGAN: what it accepts, and that a killed run ends with the bytes of a whole
+one.
 
 The narrow run of `conftest.py`: 3 epochs of 3 steps, checkpoints after steps 2, 4, 6, 8 and 9.
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,25 +18,28 @@ import pytest
 import tensorflow as tf
 
 from data_prep import toy_fashion
-from gans.bicyclegan import PRESETS, TRAINING, BicycleGAN
-from gans.command_line import command
+from gans.bicyclegan import PRESETS, TRAINING, Settings
 from gans.command_line.errors import UsageError
 from gans.data import pairs
 from gans.training import callbacks, loop
+from gans.training.restore import build
 from gans.training.run_folder import RunFolder
+from gans.training.run_settings import RunSettings
+
+pytestmark = pytest.mark.usefixtures("other_tests_unchanged")
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
-def train(run_script, toy_bags, narrow, tmp_path):
+def train(run_training, toy_bags, narrow, tmp_path):
     """Trains the narrow run, or goes on with it; returns the status."""
 
     def run(*flags, run_dir=tmp_path / "run", data_dir=toy_bags):
         given = {flag.split("=")[0] for flag in flags}
         rest = [flag for flag in narrow if flag.split("=")[0] not in given]
-        return run_script(
-            "train_bicyclegan", f"--data_dir={data_dir}", f"--run_dir={run_dir}", *rest, *flags
+        return run_training(
+            "bicyclegan", f"--data_dir={data_dir}", f"--run_dir={run_dir}", *rest, *flags
         )
 
     return run
@@ -44,12 +49,6 @@ def train(run_script, toy_bags, narrow, tmp_path):
 def copied(trained, tmp_path):
     """A finished run that may be changed."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
-
-
-@pytest.fixture
-def no_tensorflow(monkeypatch):
-    """Fails where TensorFlow would be imported: the seconds before that are the user's."""
-    monkeypatch.setattr(command, "import_tensorflow", lambda debug: pytest.fail("imported"))
 
 
 def results(run):
@@ -69,6 +68,12 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def assert_one_line(capsys, *told):
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1
+    assert all(words in err for words in told), err
+
+
 def last_line(capsys):
     return capsys.readouterr().err.splitlines()[-1]
 
@@ -78,7 +83,8 @@ def last_line(capsys):
 
 def test_a_run_leaves_what_its_folder_promises(trained):
     names = ["checkpoints", "config.json", "data.json", "encoder.weights.h5"]
-    names += ["generator.weights.h5", "lock", "lock.pid", "logs", "metrics.jsonl", "samples"]
+    names += ["generator.weights.h5", "lock", "lock.pid", "logs", "losses.png", "metrics.jsonl"]
+    names += ["samples"]
     assert sorted(os.listdir(trained)) == names
     assert sorted(os.listdir(trained / "checkpoints")) == [f"step-{step:08d}" for step in (6, 8, 9)]
     assert sorted(os.listdir(trained / "samples")) == [f"step-{s:08d}.png" for s in (3, 6, 9)]
@@ -100,7 +106,7 @@ def test_the_data_of_the_run_is_on_record(trained, toy_bags):
 
 
 def test_the_last_checkpoint_has_four_networks_with_two_moments_of_each_weight(trained):
-    gan = BicycleGAN(**RunFolder(trained).read_config()["constructor"])
+    gan = build(RunFolder(trained).read_settings())
     saved = variables(trained / "checkpoints" / "step-00000009")
     for optimizer, network in (
         ("optimizer_generator", gan.generator),
@@ -117,10 +123,10 @@ def test_the_last_checkpoint_has_four_networks_with_two_moments_of_each_weight(t
 
 
 def test_the_networks_beside_the_config_are_those_of_the_last_checkpoint(trained):
-    gan = BicycleGAN(**RunFolder(trained).read_config()["constructor"])
+    gan = build(RunFolder(trained).read_settings())
     gan.generator.load_weights(trained / "generator.weights.h5")
     gan.encoder.load_weights(trained / "encoder.weights.h5")
-    other = BicycleGAN(**RunFolder(trained).read_config()["constructor"])
+    other = build(RunFolder(trained).read_settings())
     tf.train.Checkpoint(model=other).read(
         str(trained / "checkpoints" / "step-00000009" / "variables")
     ).expect_partial()
@@ -158,12 +164,14 @@ def test_the_seed_is_that_of_weights_order_and_draws(train, monkeypatch):
     seeds = {}
 
     def run(gan, make_batches, *_, **__):
-        seeds["draws"] = gan.seed
+        seeds["draws"] = gan.settings.seed
         make_batches(0)
 
     monkeypatch.setattr(loop, "train", run)
     monkeypatch.setattr(loop, "make_deterministic", lambda seed: seeds.update(weights=seed))
-    monkeypatch.setattr(pairs, "pair_batches", lambda _, seed, **__: seeds.update(order=seed))
+    monkeypatch.setattr(
+        pairs, "pair_batches", lambda _, preparation, **__: seeds.update(order=preparation.seed)
+    )
     assert train("--seed=5") == 0
     assert seeds == {"weights": 5, "order": 5, "draws": 5}
 
@@ -260,8 +268,8 @@ def test_changed_settings_are_refused_old_and_new(train, copied, capsys):
     before = contents(copied)
     assert train("--norm=none", "--generator_filters=4", "--batch_size=1", run_dir=copied) == 2
     assert capsys.readouterr().err == (
-        f"error: {copied} holds a run with other settings: batch_size 2 -> 1, "
-        "steps_per_epoch 3 -> 6, generator_filters 2 -> 4, norm 'instance' -> 'none'; "
+        f"error: {copied} holds a run with other settings: generator_filters 2 -> 4, "
+        "norm 'instance' -> 'none', batch_size 2 -> 1, steps_per_epoch 3 -> 6; "
         "give the same ones, or another --run_dir\n"
     )
     assert contents(copied) == before
@@ -271,17 +279,17 @@ def test_epochs_may_grow_where_the_learning_rate_does_not_fall(train, copied, ca
     assert train("--epochs=4", run_dir=copied) == 0
     assert "going on after step 9 of 12" in capsys.readouterr().err
     assert (copied / "checkpoints" / "step-00000012").is_dir()
-    assert RunFolder(copied).read_config()["epochs"] == 4
+    assert RunFolder(copied).read_settings().epochs == 4
 
 
 def test_epochs_may_not_grow_where_the_learning_rate_falls(train, tmp_path, capsys):
     run = RunFolder(tmp_path / "run")
-    flags = ("--decay_epochs=1", "--dry_run")
-    assert train(*flags) == 0
-    settings = json.loads(capsys.readouterr().out)
-    assert settings.pop("run_dir") == str(run.path)
+    assert train("--decay_epochs=1", "--dry_run") == 0
+    begun = json.loads(capsys.readouterr().out)
+    assert begun.pop("run_dir") == str(run.path)
+    begun["steps_per_epoch"] = 3
     with run.locked():
-        run.begin({**settings, "steps_per_epoch": 3, "constant_rate": False})
+        run.begin(RunSettings.of(begun), "python scripts/train_bicyclegan.py")
     assert train("--epochs=4", "--decay_epochs=1") == 2
     assert "other settings: epochs 3 -> 4; give" in capsys.readouterr().err
 
@@ -341,37 +349,25 @@ def test_an_image_that_does_not_decode_is_named_before_training(train, toy_bags,
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "told"),
     [
-        (
-            ["--image_size=100"],
-            "`image_size` must be a multiple of 32, from 32 on with discriminator_scales=1. "
-            "Received: 100",
-        ),
-        (["--dropout=1.0"], "`dropout` must be in [0, 1). Received: 1.0"),
-        (
-            ["--batch_size=7"],
-            "expected at least 14 pairs, twice the batch size of 7. "
-            "Received: 12 pairs; lower --batch_size",
-        ),
+        (["--image_size=100"], ("image_size", "100")),
+        (["--dropout=1.0"], ("--dropout", "1.0")),
+        (["--batch_size=7"], ("14 pairs", "--batch_size")),
     ],
 )
 def test_what_no_run_can_be_made_of_is_one_line_and_makes_no_folder(
-    train, tmp_path, capsys, flags, message
+    train, tmp_path, capsys, flags, told
 ):
     assert train(*flags) == 2
-    assert capsys.readouterr() == ("", f"error: {message}\n")
+    assert_one_line(capsys, *told)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_data_folder_is_one_line_and_makes_no_folder(train, tmp_path, capsys):
     data = tmp_path / "nowhere"
     assert train(data_dir=data) == 2
-    assert capsys.readouterr() == (
-        "",
-        f"error: expected images in {data}/train (A and B side by side) or in {data}/trainA and "
-        f"{data}/trainB. Received: no such folder\n",
-    )
+    assert_one_line(capsys, f"{data}/train ", f"{data}/trainA", "no such folder")
     assert not (tmp_path / "run").exists()
 
 
@@ -379,114 +375,108 @@ def test_a_missing_data_folder_is_one_line_and_makes_no_folder(train, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("flag", "message"),
+    ("flag", "told"),
     [
-        ("--leraning_rate=1", "unknown flag --leraning_rate; did you mean --learning_rate?"),
-        ("--learning_rate=abc", "--learning_rate expects a float. Received: 'abc'"),
-        ("--batch_size=2.5", "--batch_size expects an int or none. Received: '2.5'"),
-        ("--flip=perhaps", "--flip expects true or false. Received: 'perhaps'"),
-        (
-            "--norm=instnace",
-            "--norm expects one of 'instance', 'batch', 'none'. "
-            "Received: 'instnace'; did you mean 'instance'?",
-        ),
-        ("--tfds_dir=a", "--tfds_dir expects --tfds. Received: no --tfds"),
-        ("--steps_per_epoch=-1", "--steps_per_epoch expects at least 1. Received: -1"),
+        ("--leraning_rate=1", ("--leraning_rate", "--learning_rate")),
+        ("--learning_rate=abc", ("--learning_rate", "'abc'")),
+        ("--batch_size=2.5", ("--batch_size", "'2.5'")),
+        ("--flip=perhaps", ("--flip", "'perhaps'")),
+        ("--norm=instnace", ("--norm", "'instnace'", "'instance'?")),
+        ("--tfds_dir=a", ("--tfds_dir", "no --tfds")),
+        ("--steps_per_epoch=-1", ("--steps_per_epoch", "-1")),
         *(
-            (f"--{name}=0", f"--{name} expects at least 1. Received: 0")
-            for name in ("epochs", "batch_size", "load_size", "parallel_calls", "log_every")
+            (f"--{name}=0", (f"--{name} expects at least 1. Received: 0",))
+            for name in ["epochs", "batch_size", "load_size", "parallel_calls", "log_every"]
         ),
         *(
-            (f"--{name}=0", f"--{name} expects at least 1. Received: 0")
-            for name in ("sample_every", "checkpoint_every", "keep_checkpoints")
+            (f"--{name}=0", (f"--{name} expects at least 1. Received: 0",))
+            for name in ["sample_every", "checkpoint_every", "keep_checkpoints"]
         ),
-        ("--seed=-1", "--seed expects 0 to 16777215. Received: -1"),
-        ("--load_size=31", "--load_size expects at least the image size of 32. Received: 31"),
-        (
-            "--decay_epochs=4",
-            "--decay_epochs expects at most the 3 epochs of the run. Received: 4",
-        ),
-        ("--profile=0,3", "--profile expects first,last from 1 on. Received: (0, 3)"),
-        ("--profile=3,2", "--profile expects first,last from 1 on. Received: (3, 2)"),
+        ("--seed=-1", ("--seed", "-1")),
+        ("--load_size=31", ("--load_size", "32", "31")),
+        ("--decay_epochs=4", ("--decay_epochs", "3 epochs", "4")),
+        ("--profile=0,3", ("--profile", "(0, 3)")),
+        ("--profile=3,2", ("--profile", "(3, 2)")),
     ],
 )
 def test_a_wrong_flag_is_one_line_before_anything_is_made_or_imported(
-    train, tmp_path, capsys, no_tensorflow, flag, message
+    train, tmp_path, capsys, no_tensorflow, flag, told
 ):
     assert train(flag) == 2
-    assert capsys.readouterr() == ("", f"error: {message}\n")
+    assert_one_line(capsys, *told)
     assert os.listdir(tmp_path) == []
 
 
-def dry_run(run_script, capsys, *flags):
-    assert run_script("train_bicyclegan", "--dry_run", *flags) == 0
+def dry_run(run_training, capsys, *flags):
+    assert run_training("bicyclegan", "--dry_run", *flags) == 0
     return json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("preset", ["toy", "article", "paper"])
 def test_a_dry_run_prints_the_presets_settings_and_writes_nothing(
-    run_script, load_script, capsys, no_tensorflow, monkeypatch, tmp_path, preset
+    run_training, capsys, no_tensorflow, monkeypatch, tmp_path, preset
 ):
     monkeypatch.chdir(tmp_path)
-    settings = dry_run(run_script, capsys, f"--preset={preset}", "--run_dir=run")
-    parameters = load_script("train_bicyclegan").DESCRIPTION.parameters
-    constructor = {p.name: p.default for p in parameters} | PRESETS[preset]
-    assert settings == {
+    chosen = Settings(**PRESETS[preset])
+    assert dry_run(run_training, capsys, f"--preset={preset}", "--run_dir=run") == {
         "run_dir": "run",
-        "model": "BicycleGAN",
-        "module": "gans.bicyclegan",
+        "gan": "bicyclegan",
         "preset": preset,
-        "load_size": constructor["image_size"],
+        "settings": dataclasses.asdict(chosen),
+        "data": {
+            "kind": "pairs",
+            "dataset": "toy_fashion",
+            "direction": "a_to_b",
+            "load_size": chosen.image_size,
+            "flip": True,
+            "labelled": False,
+            "use_unlabelled": False,
+        },
         **TRAINING[preset],
-        "data_dir": None,
-        "tfds": None,
-        "tfds_dir": None,
-        "direction": "a_to_b",
         "steps_per_epoch": None,
-        "flip": True,
-        "precision": "float32",
         "steps_per_call": 1,
-        "constructor": constructor,
+        "precision": "float32",
+        "constant_rate": False,
     }
     assert os.listdir(tmp_path) == []
 
 
-def test_the_numbers_of_the_paper_preset_are_those_of_the_official_scripts(run_script, capsys):
-    settings = dry_run(run_script, capsys, "--preset=paper")
+def test_the_numbers_of_the_paper_preset_are_those_of_the_official_scripts(run_training, capsys):
+    run = dry_run(run_training, capsys, "--preset=paper")
     # scripts/train.sh and the options of junyanz/BicycleGAN, for edges2handbags.
-    assert (settings["batch_size"], settings["epochs"], settings["load_size"]) == (1, 30, 256)
+    assert (run["batch_size"], run["epochs"], run["data"]["load_size"]) == (1, 30, 256)
     expected = {"image_size": 256, "latent_dim": 8, "generator_filters": 64}
     expected |= {"encoder_filters": 64, "discriminator_filters": 64, "discriminator_scales": 2}
     expected |= {"latent_injection": "all", "encoder_network": "resnet", "norm": "instance"}
     expected |= {"dropout": 0.5, "lambda_image": 10.0, "lambda_latent": 0.5, "lambda_kl": 0.01}
     expected |= {"learning_rate": 2e-4, "beta_1": 0.5, "decay_epochs": 15, "init_gain": 0.02}
-    assert {name: settings["constructor"][name] for name in expected} == expected
+    assert {name: run["settings"][name] for name in expected} == expected
 
 
-def test_data_of_ones_own_is_trained_with_the_articles_numbers(run_script, capsys):
-    assert dry_run(run_script, capsys)["preset"] == "toy"
-    assert dry_run(run_script, capsys, "--data_dir=somewhere")["preset"] == "article"
+def test_data_of_ones_own_is_trained_with_the_articles_numbers(run_training, capsys):
+    assert dry_run(run_training, capsys)["preset"] == "toy"
+    assert dry_run(run_training, capsys, "--data_dir=somewhere")["preset"] == "article"
 
 
-def test_the_word_none_reaches_the_constructor_as_a_word(run_script, capsys):
-    assert dry_run(run_script, capsys, "--norm=none")["constructor"]["norm"] == "none"
+def test_the_word_none_reaches_the_constructor_as_a_word(run_training, capsys):
+    assert dry_run(run_training, capsys, "--norm=none")["settings"]["norm"] == "none"
 
 
-def test_a_shorter_run_decays_over_the_same_share(run_script, capsys):
-    settings = dry_run(run_script, capsys, "--preset=paper", "--epochs=10")
-    assert settings["constructor"]["decay_epochs"] == 5
-    settings = dry_run(run_script, capsys, "--preset=paper", "--epochs=10", "--decay_epochs=2")
-    assert settings["constructor"]["decay_epochs"] == 2
+def test_a_shorter_run_decays_over_the_same_share(run_training, capsys):
+    run = dry_run(run_training, capsys, "--preset=paper", "--epochs=10")
+    assert run["settings"]["decay_epochs"] == 5
+    run = dry_run(run_training, capsys, "--preset=paper", "--epochs=10", "--decay_epochs=2")
+    assert run["settings"]["decay_epochs"] == 2
 
 
-def test_without_data_toy_fashion_of_the_size_is_drawn(run_script, monkeypatch, tmp_path, capsys):
+def test_without_data_toy_fashion_of_the_size_is_drawn(run_training, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
 
     def generate(folder, size, domain):
         raise UsageError(f"drawn: {folder} {size} {domain}")
 
     monkeypatch.setattr(toy_fashion, "generate", generate)
-    assert run_script("train_bicyclegan", "--image_size=32", "--generator_filters=2") == 2
+    assert run_training("bicyclegan", "--image_size=32", "--generator_filters=2") == 2
     assert capsys.readouterr().err == "error: drawn: data/toy_fashion_32 32 bags\n"
 
 
@@ -500,11 +490,10 @@ def test_bfloat16_computes_in_half_the_bits_and_keeps_weights_in_float32(train, 
 
 
 @pytest.mark.parametrize("script", ["train_bicyclegan", "translate", "evaluate"])
-def test_help_needs_no_tensorflow_and_under_two_seconds(script):
+def test_help_needs_no_tensorflow(script):
     look = (
-        "import atexit, resource, runpy, sys\n"
-        "atexit.register(lambda: print('tensorflow' in sys.modules, 'keras' in sys.modules,"
-        " resource.getrusage(resource.RUSAGE_SELF).ru_utime))\n"
+        "import atexit, runpy, sys\n"
+        "atexit.register(lambda: print({'tensorflow', 'keras'} & set(sys.modules)))\n"
         "sys.argv = sys.argv[1:]\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
@@ -516,6 +505,4 @@ def test_help_needs_no_tensorflow_and_under_two_seconds(script):
     assert child.returncode == 0, child.stderr
     lines = child.stdout.splitlines()
     assert lines[0].startswith(f"usage: {script}.py ")
-    tensorflow, keras_, seconds = lines[-1].split()
-    assert (tensorflow, keras_) == ("False", "False")
-    assert float(seconds) < 2.0  # Of this process alone: others may hold up the machine.
+    assert lines[-1] == "set()"
