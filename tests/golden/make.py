@@ -1,7 +1,7 @@
 """Makes the golden checkpoints: of every GAN a narrow run folder, zipped, with samples of it.
 
-    PYTHONPATH=. python tests/golden/make.py            # those that are missing
-    PYTHONPATH=. python tests/golden/make.py dcgan      # this one anew
+    python tests/golden/make.py            # those that are missing
+    python tests/golden/make.py dcgan      # this one anew
 
 `tests/test_golden.py` loads what is here. A change after which it does not load, or shows something
 else, also breaks the runs of users: make one anew only where that is meant, and say so in
